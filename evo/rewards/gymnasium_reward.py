@@ -34,6 +34,8 @@ class GymnasiumReward:
     interface : Interface
     measures : dict
         ``success``, if the environment has a threshold of its return: whether an episode reaches it.
+    larger_is_better : dict
+        That larger values of ``success`` are better.
     version : str
         The version of Gymnasium.
     """
@@ -63,6 +65,7 @@ class GymnasiumReward:
         threshold = getattr(environment.spec, "reward_threshold", None)
         self.threshold = None if threshold is None else float(threshold)
         self.measures = {} if threshold is None else {"success": "fraction"}
+        self.larger_is_better = dict.fromkeys(self.measures, True)
 
     @property
     def environment(self) -> Any:

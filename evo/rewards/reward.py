@@ -38,7 +38,8 @@ class Reward(Protocol):
     n_inputs, n_outputs : int
         Numbers of an observation, and of the outputs that the reward reads.
 
-    Two more attributes may be there. `measures` is a mapping: the name of each further measure, with its unit.
+    More attributes may be there. `measures` is a mapping: the name of each further measure, with its unit.
+    `larger_is_better` says of measures, by name, whether larger values are better, so that they may decide comparisons.
     `interface` is the :class:`evo.rewards.Interface` with which the reward turns outputs into actions, so that a saved
     network acts alike.
     """
@@ -118,6 +119,16 @@ def check_reward(made: Any) -> None:
                 f"measures must have names of letters, digits and '_', other than {', '.join(sorted(RESERVED))}; "
                 f"got {brief(name)}"
             )
+    directions = getattr(made, "larger_is_better", {})
+    known = measures_of(made)
+    if (
+        not isinstance(directions, Mapping)
+        or not {*directions} <= {*known}
+        or not all(isinstance(one, bool) for one in directions.values())
+    ):
+        raise ValueError(
+            f"larger_is_better must be true or false by names of measures ({', '.join(known)}); got {brief(directions)}"
+        )
     interface = getattr(made, "interface", None)
     if interface is not None and not isinstance(interface, Interface):
         raise TypeError(f"interface must be an evo.rewards.Interface; got {brief(interface)}")
@@ -131,6 +142,11 @@ def measures_of(reward: Reward) -> tuple[str, ...]:
 def own_measures_of(reward: Reward) -> list[str]:
     """Return the names of the measures that a reward has beside those of every reward."""
     return [*getattr(reward, "measures", {})]
+
+
+def directions_of(reward: Reward) -> dict[str, bool]:
+    """Return whether larger values are better, of the measures of which that is known."""
+    return {**getattr(reward, "larger_is_better", {}), "return": True}
 
 
 def interface_of(reward: Reward) -> Interface | None:
@@ -151,6 +167,7 @@ class Still:
     def __init__(self, of: Reward) -> None:
         self.n_inputs, self.n_outputs = of.n_inputs, of.n_outputs
         self.measures = dict(getattr(of, "measures", {}))
+        self.larger_is_better = directions_of(of)
 
     def evaluate(
         self, network: Actor, *, rng: np.random.Generator

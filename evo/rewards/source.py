@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from evo.preparation import Preparation
 from evo.rewards.interface import Interface
-from evo.rewards.reward import REWARDS, Reward, interface_of, measures_of
+from evo.rewards.reward import REWARDS, Reward, directions_of, interface_of, measures_of
 from evo.rewards.settings import TaskSettings
 from evo.rewards.strategies import check_installed
 
@@ -73,6 +73,11 @@ class EpisodeSource:
     def measures(self) -> tuple[str, ...]:
         """The names of all measures."""
         return measures_of(self.reward)
+
+    @property
+    def directions(self) -> dict[str, bool]:
+        """Whether larger values are better, of the measures of which that is known."""
+        return directions_of(self.reward)
 
     @property
     def interface(self) -> Interface | None:

@@ -39,9 +39,9 @@ def anytime(results: Results, metric: str | None = None) -> pd.DataFrame:
         If the tables do not have the metric.
     """
     deciding, direction = metric_of(results.comparison)
-    name = deciding.removeprefix("test_") if metric is None else metric
-    if metric is not None:
-        direction = direction_of(metric)
+    name = deciding.removeprefix("test_")
+    if metric not in {None, name}:
+        name, direction = str(metric), direction_of(str(metric))
     if f"test_{name}" not in results.comparison or f"validation_{name}" not in results.comparison:
         known = [
             column.removeprefix("test_")

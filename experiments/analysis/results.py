@@ -418,11 +418,12 @@ class Results:
 
         See :func:`experiments.analysis.frames.pareto`.
         """
-        if metric is None:
-            metric = metric_of(self.comparison)[0].removeprefix("test_")
-        is_larger_better = direction_of(metric) > 0
+        deciding, direction = metric_of(self.comparison)
+        deciding = deciding.removeprefix("test_")
+        if metric not in {None, deciding}:
+            deciding, direction = str(metric), direction_of(str(metric))
         return frames.pareto(
-            self.individuals, self.baseline, metric, larger_is_better=is_larger_better
+            self.individuals, self.baseline, deciding, larger_is_better=direction > 0
         )
 
     @property

@@ -35,6 +35,7 @@ from evo.initial.settings import FounderSettings
 from evo.layer_numbers import indices_of_layers
 from evo.policies.method import Method
 from evo.policies.policies import PolicySettings
+from evo.registry import must_be_one_of
 from evo.rewards import TaskSettings
 from evo.seeding import Purpose, seed_sequence
 from evo.settings import Settings
@@ -240,10 +241,10 @@ class EvaluationSettings(Settings, frozen=True, extra="forbid"):
         description="Metrics in the tables beside loss and accuracy, on the validation and the test part; keys of "
         "evo.METRICS: accuracy, balanced_accuracy, f1_macro, roc_auc, log_loss; in regression r2, rmse, mae.",
     )
-    verdict: Annotated[str, METRICS] | None = Field(
+    verdict: str | None = Field(
         None,
         description="Metric of summaries and verdicts, a key of evo.METRICS; it stands in the tables too. By default "
-        "the accuracy, and in regression the loss.",
+        "the accuracy, and in regression the loss. Beside [task] a measure of its reward, by default the return.",
     )
     primary: str | None = Field(
         None,
@@ -360,8 +361,11 @@ class Experiment(Settings, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _task_suits(self) -> Self:
+        verdict = self.evaluation.verdict
         if self.task is not None:
             check_task(self, self.task)
+        elif verdict is not None and verdict not in METRICS:
+            raise ValueError(f"evaluation.verdict {must_be_one_of(METRICS, verdict)}")
         return self
 
     @model_validator(mode="after")

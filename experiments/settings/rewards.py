@@ -106,8 +106,8 @@ def _check_judgement(experiment: Any, task: TaskSettings) -> None:
     _refuse(
         experiment.evolution, "evolution", ("fitness",), "beside task, whose reward is the fitness"
     )
-    _refuse(evaluation, "evaluation", ("metrics", "verdict"), rule)
-    for name in ("primary", "equivalence_margin"):
+    _refuse(evaluation, "evaluation", ("metrics",), rule)
+    for name in ("verdict", "primary", "equivalence_margin"):
         given = getattr(evaluation, name)
         if given is not None and task.test_episodes == 0:
             raise ValueError(

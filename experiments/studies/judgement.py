@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cnn.training.samples import Samples
 from evo.errors import SettingsError
 from evo.evolution.metrics import METRICS
+from evo.registry import must_be_one_of
 from evo.rewards import EpisodeSource, EpisodeSplit
 from evo.storage.tables import PLAYED, OwnColumns
 from experiments.analysis.deciding import broken_rule
@@ -39,9 +40,10 @@ def metrics_of(experiment: Experiment, source: Source) -> tuple[str, ...]:
 
 def deciding_metric(experiment: Experiment, dataset: Source) -> tuple[str, bool]:
     """Return the name of the metric of summaries and verdicts, and whether larger is better."""
-    if isinstance(dataset, EpisodeSource):
-        return "return", True
     name = experiment.evaluation.verdict
+    if isinstance(dataset, EpisodeSource):
+        decides = name or "return"
+        return decides, dataset.directions[decides]
     if name is not None:
         return name, METRICS[name].larger_is_better
     return ("accuracy", True) if dataset.task == "classification" else ("loss", False)
@@ -99,6 +101,30 @@ def check_judgement(experiment: Experiment, dataset: Dataset) -> None:
                 raise SettingsError(
                     f"training.class_weight must name classes of {dataset.name!r} ({', '.join(labels)}); got {label!r}"
                 )
+
+
+def check_measure(experiment: Experiment, source: EpisodeSource) -> None:
+    """Raise SettingsError if the measure that decides comparisons is none of the reward, or has no direction.
+
+    A margin of equivalence has to suit it too.
+    """
+    name, margin = (
+        experiment.evaluation.verdict or "return",
+        experiment.evaluation.equivalence_margin,
+    )
+    if name not in source.measures:
+        raise SettingsError(
+            f"evaluation.verdict, beside task a measure of its reward, {must_be_one_of(source.measures, name)}"
+        )
+    if name not in source.directions:
+        kind = type(source.reward).__name__
+        raise SettingsError(
+            f"evaluation.verdict must be a measure of which the reward says whether larger values are better; got "
+            f"{name!r}: give the class {kind} an attribute larger_is_better = {{{name!r}: True}}, or False"
+        )
+    broken = "" if margin is None else broken_rule(margin, name)
+    if broken:
+        raise SettingsError(f"evaluation.equivalence_margin {broken}")
 
 
 def check_defined(experiment: Experiment, dataset: Dataset, split: DataSplit) -> None:

@@ -117,6 +117,10 @@ def registered():
         (lambda: type("R", (), {"n_inputs": 1, "n_outputs": 0}), "n_outputs must be a whole"),
         (lambda: type("R", (), {"n_inputs": 1, "n_outputs": 1}), r"must have a method evaluate\("),
         (lambda: Drawn(measures={"steps": "s"}), "measures must have names"),
+        (
+            type("R", (Drawn,), {"larger_is_better": {"height": True}}),
+            r"larger_is_better must be true or false by names of measures \(return, steps\)",
+        ),
         (lambda size: Drawn(), "missing 1 required positional argument: 'size'"),
     ],
 )

@@ -83,7 +83,10 @@ REFUSED = [
         r"evolution\.budget\.seconds must not be given where",
     ),
     ({"evaluation": {"metrics": ["accuracy"]}}, r"evaluation\.metrics must not be given"),
-    ({"evaluation": {"verdict": "accuracy"}}, r"evaluation\.verdict must not be given"),
+    (
+        {"task": CART | {"test_episodes": 0}, "evaluation": {"verdict": "success"}},
+        r"evaluation\.verdict must not be given where task\.test_episodes = 0",
+    ),
     ({"training": {"learning_rate": 0.5}}, r"training\.learning_rate must not be given unless"),
     (
         {"task": ES, "training": {"batch_size": 5}},

@@ -13,7 +13,7 @@ from tests_of_kills import count_boundaries, in_child
 import evo
 from evo.errors import SettingsError
 from evo.seeding import Purpose, generator
-from experiments import continue_run, load_results, replay_lineage, resume, run, verify
+from experiments import continue_run, load_results, replay_lineage, resume, run, study, verify
 from experiments.analysis.comparison import compare, summarize
 from experiments.settings.study import parse_study
 from experiments.studies.study import run_study
@@ -107,6 +107,54 @@ def test_a_verdict_needs_equal_episodes_and_is_about_the_return(done):
     assert "of test return" in line
     assert "budgets differ: evolved had" in line
     assert done.summary()["test_return"].notna().all()
+
+
+class Directed(Reach):
+    """Says which distances are better."""
+
+    larger_is_better = {"distance": False}  # noqa: RUF012 - as a user writes it
+
+
+def test_a_measure_decides_where_the_reward_says_which_values_are_better(tmp_path):
+    evo.REWARDS.register("directed", Directed, replace=True)
+    task = {**TASK, "name": "directed"}
+    results = begin(tmp_path, little(task=task, evaluation={"verdict": "distance"}))
+    assert set(results.comparison["metric"]) == {"distance"}
+    compared = results.compare()
+    assert (compared["metric"].item(), compared["larger_is_better"].item()) == ("distance", False)
+    assert results.summary().columns[1] == "test_distance"
+    (line, *_) = results.verdicts()
+    assert "of test distance" in line
+    assert "validation_distance" in results.pareto()
+
+
+@pytest.mark.parametrize(
+    ("reward", "verdict", "rule"),
+    [
+        (
+            "reach",
+            "distanc",
+            r"must be one of return, steps, distance; got 'distanc' \(did you mean",
+        ),
+        ("reach", "accuracy", "must be one of return, steps, distance; got 'accuracy'"),
+        (
+            "reach",
+            "distance",
+            r".* got 'distance': give the class Reach an attribute larger_is_better = \{'distance': True\}, or False",
+        ),
+        ("directed", "steps", "must be a measure of which the reward says whether larger values"),
+    ],
+)
+def test_a_measure_that_cannot_decide_is_refused_in_one_line(reward, verdict, rule, tmp_path):
+    evo.REWARDS.register("directed", Directed, replace=True)
+    experiment = little(task={**TASK, "name": reward}, evaluation={"verdict": verdict})
+    for refused in (
+        lambda: begin(tmp_path / "one", experiment),
+        lambda: study(experiment, {"a": {}}, folder=tmp_path / "study", workers=0, quiet=True),
+    ):
+        with pytest.raises(SettingsError, match=f"^evaluation.verdict.*{rule}"):
+            refused()
+    assert not [*tmp_path.iterdir()]
 
 
 def test_the_best_network_acts(done):
