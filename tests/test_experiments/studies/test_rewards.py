@@ -14,7 +14,7 @@ import evo
 from evo.errors import SettingsError
 from evo.seeding import Purpose, generator
 from experiments import continue_run, load_results, replay_lineage, resume, run, study, verify
-from experiments.analysis.comparison import compare, summarize
+from experiments.analysis.comparison import compare, missed_budgets, summarize
 from experiments.settings.study import parse_study
 from experiments.studies.study import run_study
 
@@ -346,7 +346,9 @@ def evo_dataset():
 
 
 def test_controls_of_a_reward_play_as_many_episodes(tmp_path):
-    values = json.loads(little(baseline={"arms": []}, seeds=1).model_dump_json())
+    evaluation = {"equal": ["total_networks"]}  # in the place of episodes
+    base = little(baseline={"arms": []}, seeds=1, evaluation=evaluation)
+    values = json.loads(base.model_dump_json())
     values["evolution"]["population"] = 4
     study = parse_study({**values, "controls": ["random_search", "train_only"]}, "study")
     results = run_study(study, results=tmp_path, workers=0, quiet=True, figures=False)
@@ -354,7 +356,14 @@ def test_controls_of_a_reward_play_as_many_episodes(tmp_path):
     assert set(found.index) == {"evolved", "random_search", "train_only"}
     played = found["total_played_episodes"]
     assert played["train_only"] == pytest.approx(played["random_search"], rel=0.15)
-    assert {"random_search", "train_only"} <= set(results.compare()["other"])
+    compared = results.compare()
+    assert {"random_search", "train_only"} <= set(compared["other"])
+    assert set(compared["must_be_equal"]) == {"total_networks"}
+    dearer = compared.iloc[0].to_dict() | {"difference": 2, "low": 1, "high": 3}
+    dearer |= {"total_played_episodes": 78, "other_total_played_episodes": 72}
+    assert missed_budgets(dearer) == []
+    by_default = {**dearer, "must_be_equal": "total_played_episodes"}
+    assert missed_budgets(by_default) == ["total_played_episodes"]
 
 
 def test_an_asynchronous_run_is_judged_by_episodes_too(tmp_path):
