@@ -4,6 +4,7 @@ A reward plays one episode: it gives a network observations, does what the outpu
 episode. The fitness of a network is the mean over several episodes, each with a random stream of its own.
 """
 
+import inspect
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from cnn.checks import brief, is_whole
+from cnn.checks import brief, did_you_mean, is_whole
 from evo.errors import SettingsError
 from evo.interruption import is_interruption
 from evo.phenotype.actor import Actor
@@ -90,6 +91,7 @@ def make_reward(name: str, options: Mapping[str, Any]) -> Reward:
         If the options do not suit it, or what is made is no reward: one line that says why.
     """
     try:
+        _check_options(name, options)
         made = REWARDS[name](**options)
         check_reward(made)
     except SettingsError as error:
@@ -98,6 +100,31 @@ def make_reward(name: str, options: Mapping[str, Any]) -> Reward:
         raise SettingsError(f"task: reward {name!r}: {' '.join(str(error).split())}") from error
     reward: Reward = made
     return reward
+
+
+def options_of(name: str) -> tuple[str, ...] | None:
+    """Return the names of the options of a reward; None if it takes any, or does not tell."""
+    try:
+        parameters = inspect.signature(REWARDS[name]).parameters.values()
+    except ValueError:  # some classes written in C have no signature
+        return None
+    if any(one.kind is one.VAR_KEYWORD for one in parameters):
+        return None
+    by_name = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+    return tuple(one.name for one in parameters if one.kind in by_name)
+
+
+def _check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Raise SettingsError for an option that a reward does not have."""
+    known = options_of(name)
+    if known is None:
+        return
+    for option in options:
+        if option not in known:
+            raise SettingsError(
+                f"options must be options of the reward {name!r} ({', '.join(known) or 'it has none'}); "
+                f"got {brief(option)}{did_you_mean(option, known)}"
+            )
 
 
 def check_reward(made: Any) -> None:

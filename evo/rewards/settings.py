@@ -1,10 +1,11 @@
 """The settings of a task whose individuals are judged by a reward, and of the strategy that trains them."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from evo.rewards.reward import REWARDS, Reward, make_reward
+from evo.rewards.reward import REWARDS, Reward, make_reward, options_of
 from evo.settings import Settings
 
 StrategyName = Literal["none", "openai_es", "cma_es"]
@@ -83,6 +84,22 @@ class TaskSettings(Settings, frozen=True, extra="forbid"):
         "never sees them. 0: the run has no test, and so no comparison.",
     )
     strategy: StrategySettings = StrategySettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options_are_in_their_place(cls, values: Any) -> Any:
+        """Say where an option of the reward stands that is given beside the settings of the task."""
+        if not isinstance(values, Mapping) or values.get("name") not in REWARDS:
+            return values
+        name = str(values["name"])
+        options = options_of(name) or ()
+        for key in values:
+            if key in options and key not in cls.model_fields:
+                raise ValueError(
+                    f"options.{key} must be given in the place of task.{key}, for it is an option of the reward "
+                    f"{name!r}"
+                )
+        return values
 
     @model_validator(mode="after")
     def _environment_suits(self) -> Self:

@@ -176,7 +176,7 @@ def test_choices_are_drawn_by_the_softmax_of_their_outputs():
             r"task\.id must be an environment that Gymnasium can make; got 'Now",
         ),
         ({"id": "CartPole-v1", "options": {"actions": "best"}}, r"task\.options\.actions must be"),
-        ({"id": "CartPole-v1", "options": {"speed": 2}}, "task: reward 'gymnasium': .*'speed'"),
+        ({"id": "CartPole-v1", "options": {"speed": 2}}, r"task\.options must be .*got 'speed'"),
     ],
 )
 def test_an_environment_that_cannot_be_made_is_told_in_one_line(settings, rule):

@@ -10,6 +10,7 @@ from evo.errors import SettingsError
 from evo.interruption import Interruption, interruptible
 from evo.rewards import EpisodeError, play
 from evo.seeding import Purpose, generator
+from experiments import Experiment
 
 
 def network(weight=1.0):
@@ -134,6 +135,49 @@ def test_options_are_the_keyword_parameters_of_a_reward(registered):
     registered("drawn", lambda size: Drawn(returns=lambda output: size))
     made = TaskSettings(name="drawn", options={"size": 7}).make()
     assert play(made, network(), [np.random.default_rng(0)]).measures["return"] == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "rule"),
+    [
+        (
+            "sized",
+            {"sise": 3},
+            r"options must be options of the reward 'sized' \(size, unit\); got 'sise' \(did you mean 'size'\?\)",
+        ),
+        (
+            "bare",
+            {"size": 3},
+            r"options must be options of the reward 'bare' \(it has none\); got 'size'",
+        ),
+        (
+            "gymnasium",
+            {"action": "greedy"},
+            r"options must be .*got 'action' \(did you mean 'actions'",
+        ),
+    ],
+)
+def test_an_unknown_option_is_told_with_the_known_ones(registered, name, given, rule):
+    registered("sized", lambda size=1, *, unit="m": Drawn())
+    registered("bare", lambda: Drawn(measures={}))
+    options = {"id": "CartPole-v1"} if name == "gymnasium" else {}
+    with pytest.raises(SettingsError, match=rf"^task\.{rule}"):
+        TaskSettings(name=name, options=given, **options).make()
+
+
+def test_a_reward_may_take_any_options(registered):
+    registered("open", lambda **options: Drawn(returns=lambda output: options["size"]))
+    made = TaskSettings(name="open", options={"size": 7}).make()
+    assert play(made, network(), [np.random.default_rng(0)]).measures["return"] == 7
+
+
+def test_an_option_beside_the_settings_of_the_task_is_told_where_it_stands(registered):
+    registered("sized", lambda size=1: Drawn())
+    rule = r"^task\.options\.size must be given in the place of task\.size, for it is an option of the reward 'sized'$"
+    with pytest.raises(SettingsError, match=rule):
+        Experiment(task={"name": "sized", "size": 3})
+    with pytest.raises(SettingsError, match=r"task\.sise: unknown key \(known: name"):
+        Experiment(task={"name": "sized", "sise": 3})
 
 
 def test_a_reward_must_be_something_that_makes_one():
