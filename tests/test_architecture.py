@@ -52,7 +52,7 @@ MAY_IMPORT = {
     # -- experiments: the root holds the scripts to copy
     "experiments.datasets.parts": "evo evo.preparation",
     "experiments.datasets": "evo evo.preparation experiments.datasets.parts",
-    "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution evo.preparation evo.storage"
+    "experiments.arms": "evo evo.genome evo.initial evo.phenotype evo.evolution evo.preparation evo.rewards evo.storage"
     " experiments.datasets",
     "experiments.settings": "evo evo.genome evo.initial evo.operators evo.policies evo.selection evo.evolution"
     " evo.rewards experiments.arms experiments.datasets",

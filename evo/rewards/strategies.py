@@ -30,6 +30,10 @@ ONE_SAMPLE = Samples(np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32))
 """Stands for the episodes of a step, where the trainer asks for samples."""
 
 
+LEAST_OF_CMA = 2
+"""Least number of weights that CMA-ES searches; with fewer parameters the others move and have no effect."""
+
+
 def without_training(network: Phenotype, first_step: int) -> TrainingReport:
     """Return the report of a train phase without steps."""
     return TrainingReport(
@@ -190,8 +194,11 @@ def train_by_cma(
     made = steps if budget.steps is None else min(steps, budget.steps)
     parameters = perturbed.parameters
     drawn = seed_sequence(seed, Purpose.STRATEGY, first).generate_state(1)
+    n = len(parameters)
+    mean = np.zeros(max(n, LEAST_OF_CMA))
+    mean[:n] = parameters
     strategy = _cma()(
-        parameters.astype(np.float64),
+        mean,
         settings.std,
         population_size=settings.population,
         seed=int(drawn[0]),
@@ -200,13 +207,13 @@ def train_by_cma(
     records: list[CurveRecord] = []
     for done in range(made):
         asked = [strategy.ask() for _ in range(settings.population)]
-        tried = [(one, -perturbed.mean_return(one.astype(parameters.dtype))) for one in asked]
+        tried = [(one, -perturbed.mean_return(one[:n].astype(parameters.dtype))) for one in asked]
         strategy.tell(tried)
         perturbed.step += 1
         losses.append(float(np.mean([loss for _, loss in tried])))
         if (first + done + 1) % record_every == 0 or done == made - 1:
             records.append(CurveRecord(done, 0.0, 0.0, []))
-    parameters[...] = strategy.mean
+    parameters[...] = strategy.mean[:n]
     finite = bool(np.isfinite(parameters).all() and np.isfinite(losses).all())
     return TrainingReport(
         status="ok" if finite else "diverged",
@@ -217,7 +224,7 @@ def train_by_cma(
         train_loss=float(np.mean(losses)) if losses else None,
         curve=make_curve(first, losses, records, ()),
         seconds=time.perf_counter() - started,
-        state=OptimizerState(np.zeros((0, len(parameters)), parameters.dtype), made),
+        state=OptimizerState(np.zeros((0, n), parameters.dtype), made),
         ended_by="steps",
     )
 

@@ -17,11 +17,13 @@ from cnn.training.descent import Trainable, missing_options
 from cnn.training.recipe import Recipe
 from cnn.training.recipe_genes import RecipeGenes, with_genes
 from evo.errors import SettingsError
+from evo.evolution.job import Task
 from evo.evolution.tasks import SampleTask
 from evo.genome.genome import Genome
 from evo.initial.fresh import with_fresh_weights
 from evo.phenotype.phenotype import Dormant, Phenotype
 from evo.preparation import SequenceSchema
+from evo.rewards import EpisodeSource
 from evo.seeding import Purpose, generator
 from experiments.arms.reservoir import Readout, draw_reservoir
 from experiments.arms.settings import ARMS, SEARCHED, BaselineSettings
@@ -68,7 +70,7 @@ class ModelSpec:
 
     Attributes
     ----------
-    dataset : Dataset
+    dataset : Dataset or EpisodeSource
     input_shape : tuple of int
         Shape of a prepared sample.
     loss : str
@@ -83,7 +85,7 @@ class ModelSpec:
         Number of nodes in each layer of the founders; empty without layers.
     """
 
-    dataset: Dataset
+    dataset: Dataset | EpisodeSource
     input_shape: tuple[int, ...]
     loss: str
     settings: BaselineSettings
@@ -316,10 +318,10 @@ def loss_of(dataset: Dataset) -> str:
 
 def build_arm(
     arm: str,
-    dataset: Dataset,
+    dataset: Dataset | EpisodeSource,
     settings: BaselineSettings,
     evolved: Evolved | None,
-    task: SampleTask,
+    task: Task,
     restart: int = 0,
 ) -> Sized:
     """Build an arm's network, with starting weights from the run's seed and the number of the restart.
@@ -329,9 +331,10 @@ def build_arm(
     NoNetworkError
         If there is no such network for this winner.
     """
+    shape = task.train.inputs.shape[1:] if isinstance(task, SampleTask) else dataset.input_shape
     spec = ModelSpec(
         dataset,
-        task.train.inputs.shape[1:],
+        shape,
         task.loss,
         settings,
         evolved,

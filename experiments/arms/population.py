@@ -16,6 +16,7 @@ import numpy as np
 from cnn.training.recipe import Recipe
 from cnn.training.recipe_genes import RecipeGenes, explored_genes, initial_genes, with_genes
 from cnn.training.trainer import OptimizerState, evaluate, train
+from evo.evolution.metrics import measure
 from evo.evolution.tasks import SampleTask
 from evo.seeding import Purpose, generator
 from evo.storage.training_state import PopulationState
@@ -157,6 +158,7 @@ class Population:
             kept_steps=report.steps,
             train_loss=report.train_loss,
             validation=validation,
+            metrics=measure(self.task.metrics, self.task.validation, validation),
             curve=report.curve,
             measured={reached: validation} if is_fine else {},
             seconds=report.seconds,

@@ -10,6 +10,7 @@ from cnn.training.curve import LearningCurve, join_curves
 from cnn.training.fitting import EpochRecord, FitReport, FitState, fit
 from cnn.training.recipe import Recipe
 from cnn.training.trainer import LOSS_WINDOW, Evaluation, TrainingReport, evaluate, train
+from evo.evolution.metrics import measure
 from evo.evolution.tasks import SampleTask
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.in_flight import UnfinishedTraining
@@ -38,8 +39,10 @@ class TrainedArm:
     steps, kept_steps : int
         Gradient steps made, and gradient steps behind the kept parameters.
     train_loss : float or None
-    validation : Evaluation
-        Loss and accuracy of the kept parameters on the validation part.
+    validation : Evaluation or None
+        Loss and accuracy of the kept parameters on the validation part; None where a reward judges.
+    metrics : mapping
+        The metrics of the task there, by name.
     curve : LearningCurve
     measured : mapping
         Loss and accuracy on the validation part after some steps of the curve.
@@ -56,7 +59,8 @@ class TrainedArm:
     steps: int
     kept_steps: int
     train_loss: float | None
-    validation: Evaluation
+    validation: Evaluation | None
+    metrics: Mapping[str, float | None]
     curve: LearningCurve
     measured: Mapping[int, Evaluation]
     seconds: float
@@ -193,6 +197,7 @@ def train_steps(
         kept_steps=n_steps,
         train_loss=report.train_loss,
         validation=validation,
+        metrics=measure(task.metrics, task.validation, validation),
         measured={n_steps: validation} if report.status == "ok" else {},
         training_macs=n_steps * recipe.batch_size * macs,
     )
@@ -250,13 +255,14 @@ def train_epochs(
         unfinished.keep(spent.state(network, state, records))
     network, last = _finished(network), len(records)
     kept = report.best_epoch or last if report.restored else last
-    steps = state.optimizer.step
+    steps, validation = state.optimizer.step, evaluate(network, task.validation)
     return spent.trained(
         *(arm, network, report),
         steps=steps,
         kept_steps=kept * steps_per_epoch if report.restored else steps,
         train_loss=records[kept - 1].train_loss if kept else None,
-        validation=evaluate(network, task.validation),
+        validation=validation,
+        metrics=measure(task.metrics, task.validation, validation),
         measured={
             one.step: Evaluation(one.validation_loss, one.validation_accuracy) for one in records
         },

@@ -16,13 +16,24 @@ MAY_CHANGE = ("name", "arm", "evolution", "policy", "training", "evaluation", "b
 _OF_DATA = "the test part of the newer run would hold samples on which its networks were trained"
 REASONS = {
     "dataset": _OF_DATA,
-    "task": "its networks were judged by it",
+    "task": "its networks were judged otherwise",
+    "task.episodes": "the fitness of its population is the mean over so many episodes",
+    "task.same_episodes": "the fitness of its population is that of these episodes",
+    "task.strategy.name": "the state of its networks is that of this strategy",
     "seed": f"with another one {_OF_DATA}; the argument seed chooses one of the seeds",
     "seeds": "the other seeds have no population; the argument seed chooses one of the seeds",
     "evolve": "only a population can go on",
     "founders": "the networks descend from the founders of that run",
 }
 """Why the others may not."""
+
+MAY_CHANGE_OF_TASK = (
+    "task.test_episodes",
+    "task.strategy.population",
+    "task.strategy.std",
+    "task.strategy.episodes",
+)
+"""The settings of a task that may change."""
 
 GENERATIONS = "evolution.generations"
 
@@ -55,11 +66,15 @@ def changed_experiment(
         section, _, rest = name.partition(".")
         if section in MAY_CHANGE and (rest or section in {"name", "arm"}):
             continue
+        if experiment.task is not None and name in MAY_CHANGE_OF_TASK:
+            continue
         if section in MAY_CHANGE:
             rule = f"must name one setting, such as {section}.{_first_key(section)}"
             raise SettingsError(f"settings: {name} {rule}; got {brief(value)}")
         if section in REASONS:
-            rule = f"must not be changed, because {REASONS[section]}"
+            rule = f"must not be changed, because {REASONS.get(name) or REASONS[section]}"
+            if section == "task" and experiment.task is not None:
+                rule += f" (of task only {', '.join(MAY_CHANGE_OF_TASK)} may change)"
             raise SettingsError(f"settings: {name} {rule}; got {brief(value)}")
         known = ", ".join(MAY_CHANGE)
         raise SettingsError(f"settings: {name} must be a setting of {known}; got {brief(value)}")

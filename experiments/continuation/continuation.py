@@ -75,7 +75,7 @@ def continue_run(
         default it is that of the older run, which must then not have reached it.
     settings : mapping, optional
         Other values for settings of evolution, policy, training, evaluation and baseline, by dotted name, such as
-        ``{"training.learning_rate": 0.01}``; also ``name`` and ``arm``.
+        ``{"training.learning_rate": 0.01}``; also ``name`` and ``arm``, and some of ``task``.
     individual : int, optional
         Number of an individual with which all slots begin, instead of the whole population. The generation after its
         own is then the first of the newer run. If it holds no slot any more, it is rebuilt from its founder.

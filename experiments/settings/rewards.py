@@ -12,8 +12,11 @@ from evo.policies.policies import PolicySettings
 from evo.rewards import TaskSettings
 from evo.settings import Settings
 
-ARMS = ("static",)
+ARMS = ("static", "retrained", "shuffled")
 """The arms that need no samples."""
+
+OF_STRATEGIES = ("retrained", "shuffled")
+"""Those with weights drawn anew, which a strategy has to train."""
 
 OF_SAMPLES = ("batch_size", "augmentation", "dropout", "label_smoothing", "class_weight")
 """The keys of [training] that act on samples."""
@@ -99,6 +102,11 @@ def check_task(experiment: Any, task: TaskSettings) -> None:
             raise ValueError(
                 f"baseline.arms must name arms that need no samples ({', '.join(ARMS)}) beside task; got {arm!r}"
             )
+        if arm in OF_STRATEGIES and not task.trains:
+            raise ValueError(
+                f"baseline.arms must not name {arm} beside task unless task.strategy.name is openai_es or cma_es, "
+                "for nothing would train its new weights"
+            )
 
 
 def _check_judgement(experiment: Any, task: TaskSettings) -> None:
@@ -123,6 +131,11 @@ def _check_evolution(evolution: EvolutionSettings, task: TaskSettings) -> None:
     if evolution.recombination.mode == "soup" and evolution.recombination.probability > 0:
         raise ValueError(
             'evolution.recombination.mode must not be "soup" beside task, for a reward has no validation loss'
+        )
+    if evolution.inheritance == "baldwinian" and not task.trains:
+        raise ValueError(
+            'evolution.inheritance must be "lamarckian" beside task unless task.strategy.name is openai_es or cma_es, '
+            'for nothing would train the weights that are drawn anew; got "baldwinian"'
         )
     if "validation_loss" in evolution.selection.objectives:
         raise ValueError(

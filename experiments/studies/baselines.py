@@ -10,7 +10,6 @@ from cnn.training.fitting import EpochRecord
 from cnn.training.recipe import Recipe
 from cnn.training.recipe_genes import GENES
 from evo.evolution.job import Task
-from evo.evolution.metrics import measure
 from evo.phenotype.phenotype import Phenotype
 from evo.storage.in_flight import UnfinishedPopulation, UnfinishedTraining
 from evo.storage.predictor import BaselinePredictor, Predictor, load_network
@@ -133,11 +132,18 @@ class Baselines:
                 patience=settings.patience,
                 reached=lambda record, rate: self._reached(arm, record, epochs, rate),
             )  # fmt: skip
-        row = seed_run.key | self._row(trained)
-        self._save(arm, trained.network, trained.status)
-        seed_run.store.commit({"baseline": [row], "training": self._curve(trained)})
-        unfinished.remove()
-        self._keep(arm, row, trained.network)
+        self._finish(trained, self._row(trained), unfinished)
+
+    def _finish(
+        self, trained: TrainedArm, row: Row, unfinished: UnfinishedTraining | None = None
+    ) -> None:
+        """Commit the network, the row and the curve of an arm, and keep it for the test."""
+        row = self.seed_run.key | row
+        self._save(trained.arm, trained.network, trained.status)
+        self.seed_run.store.commit({"baseline": [row], "training": self._curve(trained)})
+        if unfinished is not None:
+            unfinished.remove()
+        self._keep(trained.arm, row, trained.network)
         self._report(row)
 
     # -- candidates ----------------------------------------------------------------------------------------------------
@@ -307,7 +313,7 @@ class Baselines:
             "parameters": trained.network.parameter_count,
             "macs": trained.network.macs,
             "kept_steps": trained.kept_steps,
-            "samples": trained.steps * self._batch_size,
+            "samples": trained.steps * self._batch_size if self._batch_size else None,
             "candidate": None,
         }
 
@@ -328,17 +334,16 @@ class Baselines:
 
     def _measured(self, trained: TrainedArm) -> Row:
         """Return what both tables have: how training ended, its cost, and the measures on the validation part."""
-        task = self.seed_run.samples
-        metrics = measure(task.metrics, task.validation, trained.validation)
+        validation = trained.validation
         return {
             "arm": trained.arm,
             "status": trained.status,
             "reason": trained.reason,
             "steps": trained.steps,
             "train_loss": trained.train_loss,
-            "validation_loss": trained.validation.loss,
-            "validation_accuracy": trained.validation.accuracy,
-            **{f"validation_{name}": value for name, value in metrics.items()},
+            "validation_loss": validation and validation.loss,
+            "validation_accuracy": validation and validation.accuracy,
+            **{f"validation_{name}": value for name, value in trained.metrics.items()},
             "training_macs": trained.training_macs,
             "cpu_seconds": trained.cpu_seconds,
             "train_seconds": trained.seconds,

@@ -13,8 +13,9 @@ from evo.origin import place_of as written_at
 from evo.phenotype.phenotype import Phenotype
 from evo.rewards import EpisodeError, EpisodeSource, Reward, try_episode
 from evo.seeding import Purpose, generator
-from evo.storage.rows import played_columns, training_rows
-from experiments.arms import Evolved, NoNetworkError
+from evo.storage.rows import played_columns
+from experiments.arms import Evolved, NoNetworkError, build_arm
+from experiments.arms.training import TrainedArm
 from experiments.studies.baselines import Baselines
 
 
@@ -59,18 +60,20 @@ def _place_of(error: BaseException, reward: Reward) -> str:
 
 
 class EpisodeBaselines(Baselines):
-    """One seed's baselines: the winner's founder, trained by the strategy for as many steps as the winner's ancestry.
+    """One seed's baselines, trained by the strategy for as many steps as the winner's ancestry.
 
-    Without a strategy it is the founder as it was drawn.
+    Without a strategy the only one is the winner's founder as it was drawn.
     """
 
     def _train(self, kind: str, arm: str, evolved: Evolved | None, steps: int) -> None:
-        """Train the founder, judge it in the episodes of the last generation, and commit it."""
+        """Train the network of one arm, and judge it in the episodes of the last generation."""
         seed_run, task = self.seed_run, self.seed_run.task
-        if evolved is None or not isinstance(task, EpisodeTask):
+        if not isinstance(task, EpisodeTask):
             raise TypeError(f"the arm {kind} must be beside a search that a reward judges")
         started = time.thread_time()
-        network = Phenotype(evolved.founder, task.loss)
+        network = build_arm(kind, seed_run.dataset, seed_run.experiment.baseline, evolved, task)
+        if not isinstance(network, Phenotype):
+            raise TypeError(f"the arm {kind} must be a Phenotype; got {type(network).__name__}")
         try:
             unbounded = TrainingBudget()
             phase = task.train_for(steps, network, task.recipe, None, 0, max(steps, 1), unbounded)
@@ -78,32 +81,25 @@ class EpisodeBaselines(Baselines):
         except EpisodeError as error:
             raise NoNetworkError(kind_and_text(error.cause)) from error
         report = phase.report
-        row = seed_run.key | {
-            "arm": arm,
-            "status": report.status,
-            "reason": report.reason,
-            "parameters": network.parameter_count,
-            "macs": network.macs,
-            "steps": report.steps,
-            "kept_steps": report.steps,
-            "train_loss": report.train_loss,
-            "validation_loss": None,
-            "validation_accuracy": None,
-            **{f"validation_{name}": value for name, value in judged.metrics.items()},
-            "samples": None,
-            "training_macs": report.samples * network.macs,
-            **played_columns(
-                "played_",
-                phase.episodes + (judged.episodes or 0),
-                phase.environment_steps + (judged.environment_steps or 0),
-            ),
-            "candidate": None,
-            "cpu_seconds": time.thread_time() - started,
-            "train_seconds": report.seconds,
-        }
-        self._save(arm, network, report.status)
-        who = {"arm": arm, "generation": None, "individual": None}
-        curve = training_rows(report.curve, {}, seed_run.key | who)
-        seed_run.store.commit({"baseline": [row], "training": curve})
-        self._keep(arm, row, network)
-        self._report(row)
+        trained = TrainedArm(
+            arm=arm,
+            network=network,
+            status=report.status,
+            reason=report.reason,
+            steps=report.steps,
+            kept_steps=report.steps,
+            train_loss=report.train_loss,
+            validation=None,
+            metrics=judged.metrics,
+            curve=report.curve,
+            measured={},
+            seconds=report.seconds,
+            cpu_seconds=time.thread_time() - started,
+            training_macs=report.samples * network.macs,
+        )
+        played = played_columns(
+            "played_",
+            phase.episodes + (judged.episodes or 0),
+            phase.environment_steps + (judged.environment_steps or 0),
+        )
+        self._finish(trained, self._row(trained) | played)

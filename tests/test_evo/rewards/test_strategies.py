@@ -101,6 +101,22 @@ def test_phases_of_the_gradient_strategy_have_the_bits_of_one_phase():
     np.testing.assert_array_equal(trained([4, 6])[0], trained([10])[0])
 
 
+def test_a_network_of_one_parameter_is_trained_too():
+    genome = Genome.from_matrix(np.zeros((2, 2)), n_inputs=1, n_outputs=1, activation="identity")
+    net = Phenotype(genome, "squared_error")
+    assert net.parameter_count == 1  # the bias of the output
+    near = SimpleNamespace(
+        n_inputs=1,
+        n_outputs=1,
+        evaluate=lambda network, *, rng: -abs(float(network.act([1.0])[0]) - 1.5),
+    )
+    settings = StrategySettings(name="cma_es", population=4)
+    common = {"seed": 0, "steps": 40, "budget": TrainingBudget(), "record_every": 40}
+    report = train_by_cma(RankedAscent(net, near, settings, 0, 0), settings, **common)
+    assert report.status == "ok"
+    assert net.parameters.item() == pytest.approx(1.5, abs=0.1)
+
+
 def test_a_return_that_is_not_finite_is_told_as_divergence():
     lost = SimpleNamespace(n_inputs=2, n_outputs=2, evaluate=lambda network, *, rng: np.nan)
     settings = StrategySettings(name="cma_es", population=4)

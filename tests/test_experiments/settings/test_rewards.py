@@ -60,6 +60,14 @@ def test_settings_without_a_task_have_no_trace_of_it():
 
 
 REFUSED = [
+    (
+        {"baseline": {"arms": ["retrained"]}},
+        r"baseline\.arms must not name retrained beside task unless task\.strategy\.name is openai_es or cma_es",
+    ),
+    (
+        {"evolution": {"inheritance": "baldwinian"}},
+        r'evolution\.inheritance must be "lamarckian" beside task unless task\.strategy\.name is openai_es or cma',
+    ),
     ({"dataset": {"name": "xor"}}, "dataset must not be given beside task"),
     ({"evolve": False, "baseline": {"epochs": 1}}, "evolve must be true beside task"),
     ({"founders": {"sequence": True, "ticks": 2}}, r"founders\.sequence must be false beside task"),

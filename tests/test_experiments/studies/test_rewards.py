@@ -188,8 +188,57 @@ def test_a_run_goes_on_in_a_newer_one(done, experiment, tmp_path):
     assert set(newer.individuals["generation"]) == {generations + 1}
     before, after = (one.runs["search_played_episodes"].sum() for one in (done, newer))
     assert after == before + newer.individuals["played_episodes"].sum()
-    with pytest.raises(SettingsError, match=r"settings: task\.episodes must not be changed"):
-        continue_run(done.path, settings={"task.episodes": 9}, generations="+1", quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("task.episodes", 9, "the fitness of its population is the mean over so many episodes"),
+        ("task.strategy.name", "cma_es", "the state of its networks is that of this strategy"),
+        ("task.options", {"steps": 2}, "its networks were judged otherwise"),
+    ],
+)
+def test_what_judged_a_population_stays_when_it_goes_on(done, name, value, reason):
+    rule = rf"^settings: {name} must not be changed, because {reason} \(of task only task\.test_episodes, .*\)"
+    with pytest.raises(SettingsError, match=rule):
+        continue_run(done.path, settings={name: value}, generations="+1", quiet=True)
+
+
+def test_a_run_goes_on_with_other_test_episodes_and_another_strength_of_its_strategy(
+    done, experiment, tmp_path
+):
+    changes = {"task.test_episodes": 4}
+    if experiment.task.trains:
+        changes |= {"task.strategy.std": 0.2, "task.strategy.population": 6}
+    options = {"workers": 0, "quiet": True, "figures": False, "run_name": "newer"}
+    newer = continue_run(done.path, settings=changes, generations="+1", results=tmp_path, **options)
+    assert newer.runs["n_test"].eq(4).all()
+    if experiment.task.trains:
+        assert newer.individuals["played_episodes"].max() == 3 + 2 * 6
+
+
+def test_a_run_of_samples_gets_no_task_when_it_goes_on(finished):
+    rule = (
+        "^settings: task.test_episodes must not be changed, because its networks were judged other"
+    )
+    with pytest.raises(SettingsError, match=rule):
+        continue_run(finished.path, settings={"task.test_episodes": 3}, quiet=True)
+
+
+def test_the_winners_topology_is_trained_anew_and_shuffled_by_a_strategy(tmp_path):
+    experiment = trained(seeds=1, baseline={"arms": ["static", "retrained", "shuffled"]})
+    experiment = experiment.model_copy(update={"founders": {"hidden": 6, "density": 0.4}})
+    results = begin(tmp_path, experiment)
+    table = results.baseline.set_index("arm")
+    assert {*table.index} == {"static", "retrained", "shuffled"}
+    assert set(table["status"]) == {"ok"}
+    assert table["steps"].nunique() == table["played_episodes"].nunique() == 1
+    assert table["steps"].iloc[0] > 0
+    assert table["validation_return"].notna().all()
+    compared = results.comparison.set_index("arm")
+    assert {*compared.index} == {"evolved", *table.index}
+    assert compared.loc["retrained", "parameters"] == compared.loc["evolved", "parameters"]
+    assert verify(results.path, workers=0, quiet=True).difference is None
 
 
 @pytest.fixture(scope="module")
