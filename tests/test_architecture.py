@@ -97,7 +97,8 @@ MAY_IMPORT = {
     f" {BENCHES}.maps",
     "experiments.cli": "evo evo.operators evo.policies evo.storage experiments.progress experiments.settings"
     " experiments.studies experiments.analysis experiments.analysis.frames experiments.figures"
-    f" experiments.audit experiments.continuation experiments.report experiments.statistics {BENCHES}",
+    " experiments.arms experiments.audit experiments.continuation experiments.report experiments.statistics"
+    f" {BENCHES}",
     "experiments": "experiments.cli",
 }
 """The rooms, from the ground up, and which others each may know.

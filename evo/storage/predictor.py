@@ -403,6 +403,8 @@ class Predictor(RawPredictor):
     interface : Interface, optional
         How :meth:`act` turns observations into inputs, and outputs into actions; by default both are numbers as they
         are.
+    acts : bool, default False
+        Whether a reward has judged the network; one with an `interface` acts.
     """
 
     network: Phenotype
@@ -417,6 +419,7 @@ class Predictor(RawPredictor):
         targets: Normalization | None = None,
         target_names: Sequence[str] | None = None,
         interface: Interface | None = None,
+        acts: bool = False,
     ) -> None:
         preparation = preparation or Preparation.scaling(())
         n_inputs = prod(preparation.sample_shape)
@@ -437,11 +440,11 @@ class Predictor(RawPredictor):
         self.loss = loss
         _check_interface(interface, genome)
         self.interface = interface
+        self.acts = acts or interface is not None
         self._actor: Actor | None = None
 
     def _facts(self) -> dict[str, object]:
-        acts = {} if self.interface is None else {"task": "reward"}
-        return super()._facts() | acts
+        return super()._facts() | ({"task": "reward"} if self.acts else {})
 
     def act(self, observation: ArrayLike, *, rng: np.random.Generator | None = None) -> Any:
         """Act on an observation of an episode, which began with the first call or with :meth:`reset`.
@@ -498,6 +501,8 @@ class Predictor(RawPredictor):
         own_arrays, own = _describe(self)
         if self.interface is not None:
             own["interface"] = self.interface.to_values()
+        elif self.acts:
+            own["acts"] = True
         write_arrays(
             path, arrays | own_arrays, description | own | {"format": FORMAT, "loss": self.loss}
         )
@@ -681,6 +686,7 @@ def _evolved(
         described = _described(arrays, description, shape)
         if "interface" in description:
             described["interface"] = Interface.from_values(description["interface"])
+        described["acts"] = description.get("acts") is True
         return Predictor(genome, loss=description["loss"], **described)
     except (KeyError, TypeError, ValueError) as error:
         raise ResultsError(f"{path}: not a network file ({one_line(error)})") from error

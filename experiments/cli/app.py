@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from experiments.cli.output import prepare_output, print_line, print_table
 
 if TYPE_CHECKING:
     from experiments.analysis.results import Results
+    from experiments.audit.verification import Verification
     from experiments.progress import Callback
     from experiments.settings.experiment import Experiment
     from experiments.settings.study import Study
@@ -393,7 +394,9 @@ def _changed_setting(text: str) -> tuple[str, Any]:
 
 @app.command()
 def verify(
-    path: Annotated[Path, typer.Argument(help="Folder of a run; nothing in it is changed.")],
+    path: Annotated[
+        Path, typer.Argument(help="Folder of a run, or of a study; nothing in it is changed.")
+    ],
     seed: Annotated[
         int | None, typer.Option(help="Compute this seed only.", show_default="all seeds")
     ] = None,
@@ -414,8 +417,10 @@ def verify(
     """Compute a run again in a temporary folder, and name the first difference: table, row and column.
 
     All tables are compared bit for bit, columns of time aside, and genomes and networks too. Exit code 0: the same; 1:
-    something is different; 2: the run cannot be computed again.
+    something is different; 2: the run cannot be computed again. Of a folder with several runs, each has a line, and the
+    last line counts them.
     """
+    from evo.storage.run_reader import runs_at
     from experiments.audit.verification import verify as compute_again
     from experiments.progress import TerminalReporter
 
@@ -427,21 +432,53 @@ def verify(
         if not (first.isdecimal() and last.isdecimal()):
             raise SettingsError(f"generations must be A..B, such as 0..5; got {generations!r}")
         chosen = int(first), int(last)
-    with _naming_own_parts(parts):
-        outcome = compute_again(
-            path,
-            seed=seed,
-            generations=chosen,
-            workers=workers,
-            address=address,
-            reporter=None if quiet else TerminalReporter(console),
-            quiet=quiet,
-        )
-    for change in outcome.changes:
-        typer.echo(f"evomatrix: {change}", err=True)
-    print_line(Console(), str(outcome))
-    if outcome.difference is not None:
-        raise typer.Exit(1)
+
+    def outcome_of(run: Path) -> "Verification":
+        with _naming_own_parts(parts):
+            return compute_again(
+                run,
+                seed=seed,
+                generations=chosen,
+                workers=workers,
+                address=address,
+                reporter=None if quiet else TerminalReporter(console),
+                quiet=quiet,
+            )
+
+    runs = runs_at(path)
+    if runs == (path,):
+        outcome = outcome_of(path)
+        for change in outcome.changes:
+            typer.echo(f"evomatrix: {change}", err=True)
+        print_line(Console(), str(outcome))
+        if outcome.difference is not None:
+            raise typer.Exit(1)
+    elif code := _verify_each(runs, outcome_of):
+        raise typer.Exit(code)
+
+
+def _verify_each(runs: "tuple[Path, ...]", outcome_of: "Callable[[Path], Verification]") -> int:
+    """Compute runs again, one after the other; print a line for each and their sum, and return the exit code."""
+    different = refused = 0
+    told: set[str] = set()
+    for run in runs:
+        try:
+            outcome = outcome_of(run)
+        except EvoMatrixError as error:
+            refused += 1
+            print_line(Console(), f"{run.name}: {str(error).removeprefix(f'{run}: ')}")
+            continue
+        for change in outcome.changes:
+            if change not in told:
+                typer.echo(f"evomatrix: {change}", err=True)
+        told |= {*outcome.changes}
+        different += outcome.difference is not None
+        print_line(Console(), f"{run.name}: {outcome}")
+    parts = [f"{len(runs) - different - refused} of {len(runs)} runs are the same"]
+    parts += [f"{different} different"] if different else []
+    parts += [f"{refused} cannot be computed again"] if refused else []
+    print_line(Console(), ", ".join(parts))
+    return 1 if different else 2 * (refused > 0)
 
 
 @contextmanager
@@ -500,9 +537,10 @@ def show(
     path: Annotated[Path, typer.Argument(help="Folder of a run, or folder of runs.")],
     parts: OwnParts = None,
 ) -> None:
-    """Print the comparison of a run, or of each run in a folder."""
+    """Print the comparison of a run, or of each run in a folder; of a study, its arms and verdicts too."""
+    from evo.storage.run_reader import planned_study
     from experiments.analysis.results import load_results
-    from experiments.cli.terminal import show_results
+    from experiments.cli.terminal import show_arms, show_results
 
     _load(parts)
     loaded = load_results(path)
@@ -516,6 +554,9 @@ def show(
         except ResultsError as error:
             print_line(console, str(error))
         console.print()
+    if planned_study(path):
+        show_arms(loaded, None, console)
+        print_line(console, f"Results: {path}")
 
 
 @app.command()

@@ -18,6 +18,7 @@ from experiments.analysis.deciding import is_fraction, metric_of, title_of
 from experiments.analysis.frames import latex_table
 from experiments.analysis.results import Results
 from experiments.analysis.showing import search_cost
+from experiments.arms.settings import OF_WINNER
 from experiments.cli.output import print_line, print_table
 
 HEADINGS = {
@@ -124,8 +125,8 @@ def show_arms(
     ----------
     results : Results
     against : str, optional
-        Arm to compare with; by default the second arm of the declared comparison. If none is declared, the first arm
-        that does not evolve, else the first by name.
+        Arm to compare with; by default the second arm of the declared comparison. If none is declared, the first arm by
+        name that does not evolve and is not made of a winner, such as the CNN; else the arm that evolved, or the first.
     console : Console
     margin : float, optional
         As for :meth:`~experiments.analysis.results.Results.compare`.
@@ -154,12 +155,16 @@ def _show_arms(
 
 
 def _other_arm(results: Results) -> str:
-    """Return the arm that others are compared with: the second of those declared, or one that does not evolve."""
+    """Return the arm that others are compared with.
+
+    It is the second of those declared; or one that does not evolve and is not made of a winner; or the first arm.
+    """
     compared = set(results.comparison["arm"])
     if results.declared_arms and results.declared_arms[1] in compared:
         return results.declared_arms[1]
-    fixed = set(results.baseline["arm"])
-    return min(map(str, compared), key=lambda arm: (arm not in fixed, arm))
+    names = {str(arm) for arm in results.baseline["arm"] if arm in compared}
+    fixed = [arm for arm in names if arm.partition("-")[0] not in OF_WINNER]
+    return min(fixed) if fixed else str(summarize(results.comparison).index[0])
 
 
 def compared_with(results: Results, against: str | None, margin: float | None) -> pd.DataFrame:

@@ -156,6 +156,12 @@ def change_in_words(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | 
         words = _change_of_parts(old, new)
     elif not old or not new:
         return difference
+    elif section == "fitness" and _has_own_reward(before, now):
+        words = (
+            f"the reward of that run, task.name, was {_named_in(old)}, and is {_named_in(new)} now; load the code of "
+            "that run: --parts FILE in a shell, or an import in a script; a class that stands in the script itself "
+            "(__main__) is there only in this script"
+        )
     elif (was := _named_in(old)) == (named := _named_in(new)):
         words = (
             f"the {section} {was} {'have' if section == 'data' else 'has'} changed since that run"
@@ -167,6 +173,11 @@ def change_in_words(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | 
             f"in a script, with {argument}="
         )
     return f"{words} ({difference})"
+
+
+def _has_own_reward(*used: Mapping[str, Any]) -> bool:
+    """Return whether a reward of the user's own is among the parts of runs."""
+    return any(part.startswith("rewards.") for one in used for part in one.get("parts", ()))
 
 
 def _named_in(used: Mapping[str, Any]) -> str:

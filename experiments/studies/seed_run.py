@@ -179,7 +179,7 @@ class SeedRun:
             "target_names": self.dataset.target_names,
         }
         if isinstance(self.dataset, EpisodeSource):
-            inputs["interface"] = self.dataset.interface
+            inputs |= {"interface": self.dataset.interface, "acts": True}
         return inputs
 
     @property

@@ -368,6 +368,29 @@ def test_the_command_says_what_it_found_and_ends_with_its_code(little, forged, c
     assert ", now " in out
 
 
+def test_each_run_of_a_folder_has_a_line_and_a_place_in_the_sum(little, forged, tmp_path, capsys):
+    for name, one in (("a", little), ("b", forged), ("c", little)):
+        shutil.copytree(one.path, tmp_path / name)
+    (tmp_path / "c" / "config.json").write_text("{}", "utf-8")
+    arguments = (tmp_path, "--seed", 0, "--generations", "0..1")
+    code, out, err = command(capsys, *arguments)
+    assert (code, err) == (1, "")
+    first, second, third, told = out.splitlines()
+    assert first.startswith("a: the same: ")
+    assert second.startswith("b: individuals, seed 0, individual ")
+    assert third.startswith("c: ")
+    assert "config.json" in third
+    assert told == "1 of 3 runs are the same, 1 different, 1 cannot be computed again"
+    shutil.rmtree(tmp_path / "b")
+    code, out, _ = command(capsys, *arguments)
+    assert code == 2
+    assert out.splitlines()[-1] == "1 of 2 runs are the same, 1 cannot be computed again"
+    shutil.rmtree(tmp_path / "c")
+    code, out, _ = command(capsys, *arguments)
+    assert code == 0
+    assert out.splitlines()[-1] == "1 of 1 runs are the same"
+
+
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [
@@ -386,7 +409,10 @@ def test_a_wrong_input_is_one_line_and_exit_code_2(little, capsys, arguments, ru
 
 def test_what_has_no_second_time_is_refused(tmp_path, capsys):
     code, _, err = command(capsys, tmp_path)
-    assert (code, err) == (2, f"evomatrix: {tmp_path}: must be the folder of a run\n")
+    assert (code, err) == (
+        2,
+        f"evomatrix: {tmp_path}: neither a run's folder nor a folder of runs\n",
+    )
     evolution = LITTLE["evolution"] | {"budget": {"seconds": 60.0}}
     results = begin(tmp_path, LITTLE | {"seeds": 1, "evolution": evolution})
     code, _, err = command(capsys, results.path)

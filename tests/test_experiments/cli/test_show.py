@@ -11,7 +11,7 @@ from older_runs import make_older
 from evo import ResultsError
 from evo.storage.run_store import RunStore
 from evo.storage.tables import KEYS, TABLES, schema
-from experiments import load_results
+from experiments import Experiment, load_results, study
 from experiments.cli.app import main
 
 
@@ -30,6 +30,26 @@ def test_each_run_of_a_folder_is_shown_for_itself(finished, tmp_path, capsys):
     assert (code, err) == (0, "")
     assert out.count("The whole search:") == 2
     assert f"{tmp_path / 'third'}: is not finished, so there is no comparison yet" in out
+
+
+def test_a_study_is_shown_with_its_arms_and_verdicts(tmp_path, capsys):
+    base = Experiment(
+        name="little",
+        dataset={"name": "xor"},
+        founders={"hidden": 4},
+        evolution={"population": 2, "generations": 1, "steps_per_generation": 5},
+        baseline={"arms": ["static"]},
+    )
+    arms = {"evolved": {"baseline.arms": ["static"]}, "other": {"founders.hidden": 5}}
+    study(base, arms, seeds=2, folder=tmp_path / "s", workers=0, quiet=True, figures=False)
+    code, out, err = show(tmp_path / "s", capsys)
+    assert (code, err) == (0, "")
+    assert out.count("The whole search:") == 4
+    of_arms = out.rpartition("The whole search:")[2]
+    assert "− evolved" in of_arms  # no CNN is there, and static is made of the winner
+    assert "other - evolved = " in of_arms
+    assert "static - evolved = " in of_arms
+    assert out.endswith(f"Results: {tmp_path / 's'}\n")
 
 
 def test_a_path_is_shown_as_it_is_whatever_is_in_it(finished, tmp_path, capsys):

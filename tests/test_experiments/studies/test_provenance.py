@@ -194,6 +194,19 @@ def test_a_file_that_holds_no_settings_is_one_line(text, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_another_reward_is_told_without_a_word_about_fitness():
+    def used(module):
+        origin = {"module": module, "name": "Reach", "source_hash": "5f"}
+        return {"fitness": origin, "parts": {"rewards.reach": origin}}
+
+    told = change_in_words(used("__main__"), used("reach"))
+    assert told.startswith(
+        "the reward of that run, task.name, was Reach of __main__, and is Reach of reach now; load the code"
+    )
+    assert "--parts FILE" in told
+    assert "fitness=" not in told
+
+
 def test_a_study_does_not_reuse_a_run_on_other_data(tmp_path):
     table = tmp_path / "mine.csv"
 

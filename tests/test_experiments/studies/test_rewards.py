@@ -157,6 +157,13 @@ def test_a_measure_that_cannot_decide_is_refused_in_one_line(reward, verdict, ru
     assert not [*tmp_path.iterdir()]
 
 
+def test_the_best_network_says_that_a_reward_has_judged_it(done, tmp_path):
+    assert "task=reward" in repr(done.best()).replace("'", "")
+    assert "task=reward" in repr(done.network("static")).replace("'", "")
+    copied = evo.load_network(done.best().save(tmp_path / "best"))
+    assert repr(copied) == repr(done.best())
+
+
 def test_the_best_network_acts(done):
     best = done.best()
     first = best.act([0.1, 0.4])
