@@ -70,6 +70,11 @@ class Sequences:
             raise DataError(
                 f"{origin.whole} must be a list of arrays of shape (steps, features); got {type(X).__name__}"
             )
+        if isinstance(of_other_libraries(X), pd.DataFrame):
+            raise DataError(
+                f"{origin.whole} must be a list of frames, one for each sequence; got one {type(X).__name__}. Put it "
+                "in a list if it is one sequence; of many, [one for _, one in frame.groupby(column)]"
+            )
         found = []
         for i, one in enumerate(X):
             table = of_other_libraries(one)

@@ -50,7 +50,7 @@ from experiments.datasets.parts.drawing import Part, Pool
 from experiments.datasets.parts.hashing import hash_part
 from experiments.datasets.parts.partition import RareClasses
 from experiments.datasets.parts.sequences import read_sequences
-from experiments.datasets.parts.series import read_series
+from experiments.datasets.parts.series import Gaps, read_series
 from experiments.datasets.table import (
     ColumnRoles,
     as_frame,
@@ -596,6 +596,7 @@ class Dataset:
         task: Task = "regression",
         features: Sequence[str] | None = None,
         extra_ticks: int = 0,
+        gaps: Gaps = "refuse",
     ) -> Self:
         """Make a data set from a time series: windows of it, each with a later value to predict.
 
@@ -605,7 +606,8 @@ class Dataset:
         Parameters
         ----------
         series : DataFrame or array_like, shape (times, columns) or (times,)
-            Finite numbers; a row is a time. Times are equally far apart. The index of a frame is not used.
+            Finite numbers; a row is a time. Times are equally far apart: the index of a frame is used to find gaps, if
+            it has dates, periods or ascending whole numbers.
         target : str, int, or list of these, optional
             The column to predict, or several; columns of an array have numbers. May be left out if there is one column.
         window : int
@@ -622,6 +624,10 @@ class Dataset:
             Columns that are read; by default all, the past of the target too.
         extra_ticks : int, default 0
             As for :meth:`from_sequences`.
+        gaps : {"refuse", "split", "ignore"}, default "refuse"
+            What happens where a time is missing, or a value (NaN). refuse: an error names the place. split: windows
+            over the place are left out. ignore: rows are taken as equally far apart, whatever the index says; missing
+            values are still an error.
 
         Raises
         ------
@@ -646,6 +652,7 @@ class Dataset:
             stride=stride,
             features=features,
             extra_ticks=extra_ticks,
+            gaps=gaps,
         )
         parts: dict[str, tuple[object, object]] = {"": (windows.sequences, windows.targets)}
         made = cls._of_parts(name, windows.schema, parts, task, None, windows.target_names, None)

@@ -8,7 +8,7 @@ times, in the next ones and in the last ones: no part has seen a value of anothe
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,14 @@ from evo.preparation import Origin, Sequences, SequenceSchema
 from evo.preparation.containers import NUMBERS, as_array, of_other_libraries
 from evo.preparation.origin import first_place, read_only
 from evo.preparation.sequences import ranges
+from evo.registry import must_be_one_of
+
+Gaps = Literal["refuse", "split", "ignore"]
+"""What happens where a time or a value is missing in a series."""
+
+
+SATURDAY = 5
+"""The number of the day in pandas."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +63,7 @@ def read_series(
     stride: int,
     features: Sequence[str] | None,
     extra_ticks: int,
+    gaps: Gaps,
 ) -> Windows:
     """Cut a series into windows; the parameters are those of :meth:`experiments.Dataset.from_series`.
 
@@ -67,21 +76,36 @@ def read_series(
     """
     window, horizon = whole_number("window", window, 1), whole_number("horizon", horizon, 1)
     stride = whole_number("stride", stride, 1)
+    if gaps not in get_args(Gaps):
+        raise ValueError(f"gaps {must_be_one_of(get_args(Gaps), gaps)}")
+    series = of_other_libraries(series)
     columns = _columns(name, series)
     wanted = _chosen(name, columns, target, "target")
     read = _chosen(name, columns, features, "features") if features is not None else [*columns]
     table = np.stack([*columns.values()], axis=1)
-    place = first_place(~np.isfinite(table))
+    place = first_place(np.isinf(table) if gaps == "split" else ~np.isfinite(table))
     if place is not None:
         time, column = place
+        hint = '; gaps = "split" leaves out the windows over it' if np.isnan(table[place]) else ""
         raise DataError(
-            f"{name}: time {time}, column {[*columns][column]!r} must be finite; got {table[place]}"
+            f"{name}: time {time}, column {[*columns][column]!r} must be finite; got {table[place]}{hint}"
         )
     starts = np.arange(0, len(table) - window - horizon + 1, stride)
     if len(table) < window + horizon:
         raise DataError(
             f"{name}: the series must have at least window + horizon = {window + horizon} times; got {len(table)}"
         )
+    if gaps != "ignore":
+        after_gap = _after_gaps(series)
+        if gaps == "refuse" and after_gap.any():
+            raise DataError(f"{name}: {_told_of_gap(series, int(after_gap.argmax()))}")
+        used = [[*columns].index(one) for one in {*read, *wanted}]
+        missing = np.isnan(table[:, used]).any(axis=1)
+        starts = starts[_is_whole(starts, window + horizon, missing, after_gap)]
+        if not len(starts):
+            raise DataError(
+                f"{name}: the series must have window + horizon = {window + horizon} times without a gap; got none"
+            )
     lengths = np.full(len(starts), window)
     rows = table[:, [[*columns].index(one) for one in read]]
     sequences = Sequences(read_only(rows[ranges(starts, lengths)]), read_only(lengths))
@@ -138,9 +162,56 @@ def causal_parts(
     return parts
 
 
+def _after_gaps(series: Any) -> NDArray[np.bool_]:
+    """Return which times come after a gap: more than half as long again after the time before as is usual.
+
+    The usual distance is the median, which months keep well enough. Of dates without a weekend, business days are
+    counted. A series without an index of times, or of ascending whole numbers, has no gaps.
+    """
+    found = np.zeros(len(series), np.bool_)
+    index = getattr(series, "index", None)
+    if isinstance(index, pd.DatetimeIndex):
+        times = index.asi8
+        if (index == index.normalize()).all() and (index.day_of_week < SATURDAY).all():
+            days = index.tz_localize(None).to_numpy().astype("datetime64[D]")
+            times = np.busday_count("1970-01-01", days)
+    elif isinstance(index, pd.PeriodIndex):
+        times = index.asi8
+    elif isinstance(index, pd.Index) and index.dtype.kind in "iu" and index.is_monotonic_increasing:
+        times = index.to_numpy()
+    else:
+        return found
+    distances = np.diff(times)
+    usual = np.median(distances) if len(distances) else 0
+    found[1:] = (distances > 1.5 * usual) & (usual > 0)
+    return found
+
+
+def _told_of_gap(series: Any, time: int) -> str:
+    """Return what is wrong with the time after a gap, and what to do."""
+    before, after = series.index[time - 1], series.index[time]
+    return (
+        f"time {time} must follow the one before at the usual distance; got {after} after {before}. Fill the gap; or "
+        'gaps = "split" leaves out the windows over it, and "ignore" takes rows as equally far apart'
+    )
+
+
+def _is_whole(
+    starts: NDArray[np.int64],
+    length: int,
+    missing: NDArray[np.bool_],
+    after_gap: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Return which spans of times have no missing value, and no gap inside."""
+    lost, gap = (np.append(0, np.cumsum(one)) for one in (missing, after_gap))
+    whole: NDArray[np.bool_] = (lost[starts + length] == lost[starts]) & (
+        gap[starts + length] == gap[starts + 1]
+    )
+    return whole
+
+
 def _columns(name: str, series: object) -> dict[str, NDArray[Any]]:
     """Return the columns of a series by name; those of an array by number."""
-    series = of_other_libraries(series)
     if isinstance(series, pd.Series):
         series = series.to_frame()
     if isinstance(series, pd.DataFrame):

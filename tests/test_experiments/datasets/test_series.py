@@ -123,3 +123,65 @@ def test_a_part_without_a_window_is_refused():
 def test_a_series_has_no_folds():
     with pytest.raises(SettingsError, match="dataset: fold must not be given for a series"):
         DatasetSettings(folds=3).split(Dataset.from_series(TIMES, window=3), 0)
+
+
+DAYS = pd.date_range("2024-01-01", periods=60, freq="D")
+MONTHS = pd.date_range("2020-01-31", periods=60, freq="ME")
+OFFICE = pd.date_range("2024-01-01", periods=60, freq="B")
+
+
+@pytest.mark.parametrize(
+    "index",
+    [DAYS, MONTHS, OFFICE, DAYS.tz_localize("Europe/Berlin"), DAYS.to_period("D"), TIMES * 10],
+    ids=["days", "months", "business days", "with zone", "periods", "numbers"],
+)
+def test_a_missing_time_is_named_and_windows_over_it_can_be_left_out(index):
+    frame = FRAME.set_axis(pd.Index(index), axis=0)
+    if not isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex):
+        frame.index = frame.index.astype(np.int64)
+    whole = Dataset.from_series(frame, "load", window=3, horizon=2)
+    assert len(whole) == 56
+    lost = frame.drop(index=frame.index[[20, 21]])
+    place = re.escape(f"got {frame.index[22]} after {frame.index[19]}. Fill the gap; or gaps = ")
+    with pytest.raises(DataError, match=f"^series: time 20 must follow .*{place}"):
+        Dataset.from_series(lost, "load", window=3, horizon=2)
+    split = Dataset.from_series(lost, "load", window=3, horizon=2, gaps="split")
+    # of the 54 spans of 5 times that 58 rows have, 4 hold both the time before and that after the gap
+    assert len(split) == 50
+    ends = {*split.spans[:, 1].tolist()}
+    assert ends == {*range(4, 20), *range(24, 58)}
+    assert len(Dataset.from_series(lost, "load", window=3, horizon=2, gaps="ignore")) == 54
+
+
+def test_missing_values_are_named_and_windows_over_them_can_be_left_out():
+    frame = FRAME.mask(FRAME == -30.0)
+    with pytest.raises(DataError, match=r"'wind' must be finite; got nan; gaps = \"split\" leaves"):
+        Dataset.from_series(frame, "load", window=3)
+    split = Dataset.from_series(frame, "load", window=3, gaps="split")
+    assert len(split) == 57 - 4
+    assert not ((split.spans[:, 0] <= 30) & (split.spans[:, 1] >= 30)).any()
+    unread = Dataset.from_series(frame, "load", window=3, features=["load"], gaps="split")
+    assert len(unread) == 57
+    with pytest.raises(DataError, match="time 7, column '0' must be finite; got inf"):
+        Dataset.from_series(np.where(TIMES == 7, np.inf, TIMES), window=3, gaps="split")
+
+
+def test_series_without_a_span_and_unknown_ways_are_refused():
+    holes = np.where(TIMES % 3 == 0, np.nan, TIMES)
+    with pytest.raises(DataError, match="window \\+ horizon = 4 times without a gap; got none"):
+        Dataset.from_series(holes, window=3, gaps="split")
+    with pytest.raises(ValueError, match="gaps must be one of refuse, split, ignore; got 'spilt'"):
+        Dataset.from_series(TIMES, window=3, gaps="spilt")
+
+
+def test_moments_that_are_nearly_equally_far_apart_have_no_gap():
+    jitter = np.random.default_rng(0).uniform(-0.2, 0.2, 60)
+    frame = FRAME.set_axis(pd.to_datetime(TIMES + jitter, unit="s"), axis=0)
+    assert len(Dataset.from_series(frame, "load", window=3)) == 57
+
+
+def test_a_frame_that_is_not_in_a_list_is_told_what_to_do():
+    with pytest.raises(
+        DataError, match=r"must be a list of frames, one for each sequence; got one DataFrame\. Put"
+    ):
+        Dataset.from_sequences(FRAME, TIMES)
