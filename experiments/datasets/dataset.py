@@ -274,6 +274,20 @@ class Dataset:
         for part, own in (("validation", validation), ("test", test)):
             if own is not None:
                 parts[part] = own
+        return cls._of_arrays(name, schema, parts, task, groups, target_names, sample_weights)
+
+    @classmethod
+    def _of_arrays(
+        cls,
+        name: str,
+        schema: Schema,
+        parts: Mapping[str, tuple[object, object]],
+        task: Task | None,
+        groups: object,
+        target_names: Sequence[str] | None,
+        sample_weights: ArrayLike | None,
+    ) -> Self:
+        """Make a data set from the arrays of its parts; names of targets must be those of values."""
         names = None if target_names is None else tuple(target_names)
         made = cls._of_parts(name, schema, parts, task, groups, names, sample_weights)
         made._check_target_names(names)
@@ -578,10 +592,7 @@ class Dataset:
             feature_names=feature_names,
             extra_ticks=extra_ticks,
         )
-        names = None if target_names is None else tuple(target_names)
-        made = cls._of_parts(name, schema, parts, task, groups, names, sample_weights)
-        made._check_target_names(names)
-        return made
+        return cls._of_arrays(name, schema, parts, task, groups, target_names, sample_weights)
 
     @classmethod
     def from_series(

@@ -41,7 +41,7 @@ from experiments.studies.execution import (
     telling_of_kernels,
     told_of_stop,
 )
-from experiments.studies.founders import check_founders, founders_of_seed, with_ticks_of
+from experiments.studies.founders import check_founders, founders_of_seed
 from experiments.studies.judgement import Source, check_judgement, check_measure
 from experiments.studies.planned import Decision, StudyPlan, cell_of, decide, fitness_at
 from experiments.studies.runner import (
@@ -116,7 +116,7 @@ def check_data(experiments: Iterable[Experiment], data: DataSets) -> None:
         check_arms(experiment.baseline, experiment.training, genes, dataset, shape)
         check_judgement(experiment, dataset)
         if experiment.evolve:
-            check_founders(with_ticks_of(experiment, dataset), splits[settings])
+            check_founders(experiment, splits[settings])
 
 
 @dataclass

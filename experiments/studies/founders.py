@@ -173,6 +173,7 @@ def check_founders(
     """
     settings, dataset, shape = experiment.founders, split.dataset, split.input_shape
     if settings.graph != "given":
+        settings = _reading(settings, dataset)
         inputs = settings.input_layer(shape)
         if settings.graph == "maps":
             settings.tap_counts(inputs, dataset.n_outputs)
