@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from evo.environment import environment
 from evo.errors import ResultsError, SettingsError
@@ -101,8 +102,16 @@ MODULE_OF = {"neat-python": "neat"}
 """Modules of packages whose module has another name."""
 
 
+OF_ONE_MACHINE = ("directory", "started")
+"""What environment.json says of the folder and the time of a benchmark; published tables leave it out."""
+
+
 def run_benchmark(
-    name: str, options: BenchOptions, results: Path, say: Callable[[str], None]
+    name: str,
+    options: BenchOptions,
+    results: Path,
+    say: Callable[[str], None],
+    publish: Path | None = None,
 ) -> tuple[BenchResult, Path]:
     """Run a benchmark and store its tables.
 
@@ -116,6 +125,8 @@ def run_benchmark(
         The tables go to a new folder in ``results/benchmarks``.
     say
         Reports progress.
+    publish
+        A new folder for the tables too, as they stand in ``results/reference``: without folders of this machine.
 
     Returns
     -------
@@ -142,6 +153,10 @@ def run_benchmark(
                 f'{name} compares with {peer}, which is not installed: pip install -e ".[bench]"'
             )
     benchmark.check(options)
+    if publish is not None and publish.exists():  # before minutes are spent
+        raise ResultsError(
+            f"{publish}: must not exist yet, for published tables are not overwritten"
+        )
     folder = results / "benchmarks"
     try:
         folder.mkdir(parents=True, exist_ok=True)  # before minutes are spent
@@ -158,9 +173,21 @@ def run_benchmark(
         key: str(value) if isinstance(value, Path) else value
         for key, value in asdict(options).items()
     }
-    write_tables(
-        path,
-        result.tables,
-        described | {"options": given, "load_before": load, "result": dict(result.line)},
-    )
+    described |= {"options": given, "load_before": load, "result": dict(result.line)}
+    write_tables(path, result.tables, described)
+    if publish is not None:
+        write_tables(publish, result.tables, _shareable(name, options, described))
     return result, path
+
+
+def _shareable(name: str, options: BenchOptions, described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a benchmark was made with, for others: the command as they would type it, no folders."""
+    given = described["options"] | {"data_dir": options.data_dir and options.data_dir.name}
+    words = ["evomatrix", "bench", name]
+    for key, value in given.items():
+        if value:
+            words.append(f"--{'batch' if key == 'batches' else key.replace('_', '-')}")
+            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words += [] if value is True else [text]
+    kept = {key: value for key, value in described.items() if key not in OF_ONE_MACHINE}
+    return kept | {"command": " ".join(words), "options": given}

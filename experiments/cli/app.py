@@ -888,6 +888,12 @@ def bench(
     results: Annotated[
         Path, typer.Option(help="Folder in which benchmarks/<name>-<time> is made.")
     ] = Path("results"),
+    publish: Annotated[
+        Path | None,
+        typer.Option(
+            help="A new folder for the tables too, such as results/reference/bench-cnn, without paths of this machine."
+        ),
+    ] = None,
 ) -> None:
     r"""Measure speed beside other programs, in turns; pip install -e ".\[bench]" installs them.
 
@@ -904,7 +910,7 @@ def bench(
         data_dir=data_dir,
     )
     with Console(stderr=True).status("") as status:
-        result, folder = run_benchmark(name, options, results, status.update)
+        result, folder = run_benchmark(name, options, results, status.update, publish)
     console = Console()
     for part in result.shown:
         if isinstance(part, Table):
@@ -912,6 +918,8 @@ def bench(
         else:
             print_line(console, str(part))
     print_line(console, f"Tables: {folder}")
+    if publish is not None:
+        print_line(console, f"Published: {publish}")
     typer.echo(json.dumps(result.line))
 
 

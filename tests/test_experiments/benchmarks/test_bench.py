@@ -34,8 +34,10 @@ from experiments.benchmarks.harness.machine import (
     thread_environment,
 )
 from experiments.benchmarks.harness.process import reports
+from experiments.benchmarks.harness.result import BenchResult
 from experiments.benchmarks.harness.timing import Side, interleave, seconds_of
 from experiments.benchmarks.peers.layers import peer_layers
+from experiments.benchmarks.registry import Benchmark
 from experiments.cli.app import main
 
 needs_torch = pytest.mark.skipif(
@@ -330,6 +332,39 @@ def test_a_wrong_option_is_one_line_and_code_2(capsys, tmp_path, arguments, mess
     code, out, err = bench(*arguments, "--results", tmp_path / "r", capsys=capsys)
     assert (code, out, err.strip()) == (2, "", f"evomatrix: {message}")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_published_tables_say_nothing_of_the_folders_of_a_machine(monkeypatch, capsys, tmp_path):
+    def measured(options, say):
+        table = pd.DataFrame({"side": ["ours"], "seconds": [1.5]})
+        return BenchResult({"speed": table}, {"name": "toy", "ratio": 2.0}, ())
+
+    toy = Benchmark("a toy", (), lambda options: None, measured)
+    monkeypatch.setitem(BENCHMARKS, "toy", toy)
+    data = tmp_path / "fashion"
+    published = tmp_path / "bench-toy"
+    options = ("--batch", "8,16", "--quick", "--data-dir", data, "--publish", published)
+    arguments = ("toy", "--results", tmp_path / "r", *options)
+    code, out, _ = bench(*arguments, capsys=capsys)
+    assert code == 0
+    assert f"Published: {published}\n" in out
+    (folder,) = (tmp_path / "r" / "benchmarks").iterdir()
+    for name in ("speed.csv", "speed.parquet"):
+        assert (published / name).read_bytes() == (folder / name).read_bytes()
+    text = (published / "environment.json").read_text("utf-8")
+    described = json.loads(text)
+    assert described["command"] == "evomatrix bench toy --batch 8,16 --quick --data-dir fashion"
+    assert described["result"] == {"name": "toy", "ratio": 2.0}
+    assert str(tmp_path) not in text
+    assert str(Path.cwd()) not in text
+    assert "directory" in json.loads((folder / "environment.json").read_text("utf-8"))
+    code, _, err = bench(*arguments, capsys=capsys)
+    assert code == 2
+    assert (
+        err
+        == f"evomatrix: {published}: must not exist yet, for published tables are not overwritten\n"
+    )
+    assert len([*(tmp_path / "r" / "benchmarks").iterdir()]) == 1
 
 
 def test_the_extra_of_pyproject_names_every_peer():
