@@ -5,7 +5,7 @@ same weights. One function adds the net input of a block of nodes (:mod:`evo.exc
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -166,6 +166,37 @@ def predictions(
     return "probabilities", graph.add("Softmax", scores, axis=1)
 
 
+def predictions_of_steps(
+    graph: OnnxGraph, genome: Genome, features: str, loss: str, extra_ticks: int
+) -> tuple[str, str]:
+    """Add a network that reads sequences; return the name and the tensor of its outputs at all steps.
+
+    Parameters
+    ----------
+    graph : OnnxGraph
+    genome : Genome
+    features : str
+        The tensor of the features of all ticks, shape (samples, ticks · features).
+    loss : str
+    extra_ticks : int
+        Ticks between a step and the reading of its outputs.
+
+    Returns
+    -------
+    name : str
+    tensor : str
+        Shape (samples, steps, outputs).
+    """
+    unrolled = _Unrolled(graph, genome, features, sequence=True)
+    read = range(extra_ticks, genome.ticks)
+    axis = graph.integers(1)
+    steps = [graph.add("Unsqueeze", one, axis) for one in unrolled.scores_at(read)]
+    scores = graph.add("Concat", *steps, axis=1)
+    if LOSSES[loss].target_kind == "values":
+        return "values", scores
+    return "probabilities", graph.add("Softmax", scores, axis=2)
+
+
 class _Unrolled:
     """A genome in a graph, tick after tick; neurons are tensors (samples, nodes), maps (samples, nodes, side, side)."""
 
@@ -178,21 +209,33 @@ class _Unrolled:
         self.views: dict[tuple[str, MapTransform, bool], str] = {}
 
     def scores(self) -> str:
-        """Add all ticks; return the tensor of the output nodes' values."""
+        """Add all ticks; return the tensor of the output nodes' values after the last one."""
+        (scores,) = self.scores_at([self.genome.ticks - 1])
+        return scores
+
+    def scores_at(self, ticks: Sequence[int]) -> list[str]:
+        """Add all ticks; return the tensors of the output nodes' values after some of them, the last one among them."""
         last = self.genome.ticks - 1
         for tick in range(last + 1):
             for k, block in enumerate(self.blocks):
                 if tick + block.delay <= last and block.features is None:
                     net_input = self.net_input(k, tick)
                     self.outputs[k, tick] = ACTIVATIONS[block.activation](self.graph, net_input)
-        place = np.full(self.genome.n_nodes, -1)
-        tensors, count = [], 0
-        for k, block in enumerate(self.blocks):
-            if np.isin(block.nodes, self.genome.outputs).any():
-                place[block.nodes] = count + np.arange(len(block.nodes))
-                tensors.append(self.outputs[k, last])
-                count += len(block.nodes)
-        return self.chosen(self.joined(tensors), place[self.genome.outputs], count)
+        place, count = np.full(self.genome.n_nodes, -1), 0
+        of_outputs = [
+            k
+            for k, block in enumerate(self.blocks)
+            if np.isin(block.nodes, self.genome.outputs).any()
+        ]
+        for k in of_outputs:
+            nodes = self.blocks[k].nodes
+            place[nodes] = count + np.arange(len(nodes))
+            count += len(nodes)
+        columns = place[self.genome.outputs]
+        return [
+            self.chosen(self.joined([self.outputs[k, tick] for k in of_outputs]), columns, count)
+            for tick in ticks
+        ]
 
     def joined(self, tensors: list[str]) -> str:
         """Return tensors side by side."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from cnn import Network
 from evo.exchange.blocks import genome_of
-from evo.exchange.onnx_graphs import OnnxGraph, predictions
+from evo.exchange.onnx_graphs import OnnxGraph, predictions, predictions_of_steps
 from evo.genome.genome import Genome
 from evo.preparation import Normalization, Preparation, Schema, SequenceSchema
 
@@ -22,19 +22,37 @@ def prepared_to_onnx(
     targets: Normalization | None,
 ) -> Any:
     """Return the ONNX model of a network that reads raw rows; see :meth:`evo.Predictor.to_onnx`."""
-    if isinstance(preparation.schema, SequenceSchema):
-        raise ValueError(
-            "the network must read samples that are no sequences, whose lengths an ONNX graph does not know; got one "
-            "of sequences; evo.exchange.to_onnx(genome) converts what follows the preparation"
-        )
     genome, graph = genome_of(network), OnnxGraph()
+    sequences = preparation.schema
+    if isinstance(sequences, SequenceSchema):
+        if isinstance(network, Network):
+            raise ValueError(
+                "the network must be an evolved one where samples are sequences; got one of layers, which reads "
+                "sequences of one length; evo.exchange.to_onnx(network) converts what follows the preparation"
+            )
+        name, output, shape = _of_sequences(graph, genome, loss, preparation, sequences)
+        _add_outputs(graph, name, output, shape, classes, targets)
+        return graph.model()
     if not preparation.schema.shape:  # rows of any shape: those that the network reads
         scaling = preparation.normalization
         preparation = Preparation(Schema((genome.n_features,)), scaling)
     inputs = _prepared(graph, preparation)
     sequence = prod(preparation.sample_shape) != genome.n_features
     name, output = predictions(graph, genome, inputs, loss, sequence)
-    shape, dtype = (len(genome.outputs),), "float32"
+    _add_outputs(graph, name, output, (len(genome.outputs),), classes, targets)
+    return graph.model()
+
+
+def _add_outputs(
+    graph: OnnxGraph,
+    name: str,
+    output: str,
+    shape: tuple[int, ...],
+    classes: Sequence[str | int] | None,
+    targets: Normalization | None,
+) -> None:
+    """Add the outputs of a graph: labels, if there are classes, and probabilities, or values in their units."""
+    dtype = "float32"
     if targets is not None:
         dtype = "float64"
         scaled = graph.add("Mul", _as(graph, output, dtype), graph.constant(targets.scale))
@@ -42,10 +60,35 @@ def prepared_to_onnx(
     if classes is not None:
         labels = np.array(classes)
         kind = "str" if labels.dtype.kind == "U" else labels.dtype.name
-        best = graph.add("ArgMax", output, axis=1, keepdims=0)
-        graph.output("label", graph.add("Gather", graph.constant(labels), best), kind, ())
+        best = graph.add("ArgMax", output, axis=len(shape), keepdims=0)
+        graph.output("label", graph.add("Gather", graph.constant(labels), best), kind, shape[:-1])
     graph.output(name, output, dtype, shape)
-    return graph.model()
+
+
+def _of_sequences(
+    graph: OnnxGraph, genome: Genome, loss: str, preparation: Preparation, schema: SequenceSchema
+) -> tuple[str, str, tuple[int, ...]]:
+    """Add a network that reads sequences of up to the longest length; return name, tensor and shape of its outputs.
+
+    What stands after the last step of a sequence is not read: prepared inputs are 0 there.
+    """
+    n_steps = schema.longest
+    lengths = graph.input("lengths", "int64", ())
+    steps = graph.input("X", "float64", (n_steps, schema.n_features))
+    lengths_by_sample = graph.add("Unsqueeze", lengths, graph.integers(1))
+    is_there = graph.add("Less", graph.constant(np.arange(n_steps)[np.newaxis]), lengths_by_sample)
+    is_there = graph.add("Unsqueeze", is_there, graph.integers(2))
+    features = _numbers(graph, preparation, steps)
+    features = graph.add("Where", is_there, features, graph.constant(np.float32(0)))
+    if schema.extra_ticks:
+        features = graph.add("Pad", features, graph.integers(0, 0, 0, 0, schema.extra_ticks, 0))
+    features = graph.add("Flatten", features, axis=1)
+    name, output = predictions_of_steps(graph, genome, features, loss, schema.extra_ticks)
+    n_outputs = len(genome.outputs)
+    if schema.per_step:
+        return name, output, (n_steps, n_outputs)
+    last = graph.add("Sub", lengths_by_sample, graph.constant(np.array(1)))
+    return name, graph.add("GatherND", output, last, batch_dims=1), (n_outputs,)
 
 
 def _as(graph: OnnxGraph, tensor: str, dtype: str) -> str:

@@ -140,14 +140,18 @@ class RawPredictor(ABC):
             since 1970), NaN where a value is missing; of images, the samples in their shape. ``categories``, if there
             are such columns, has their texts, "" where a value is missing. Its outputs are ``label`` and
             ``probabilities``; in regression ``values``, in the units of the data set. The arithmetic of the network is
-            float32. Rows that :meth:`predict` refuses are not refused.
+            float32. Rows that :meth:`predict` refuses are not refused. Sequences are ``X`` of shape (samples, steps,
+            features), float64, padded to the longest length with anything finite, and ``lengths``, int64: how many
+            steps each has. If steps have targets, outputs have an axis of steps, of which those after the last one mean
+            nothing.
 
         Raises
         ------
         ImportError
             If ONNX is not installed.
         ValueError
-            If a node has an own activation, or the layers of a baseline cannot be converted; see :func:`evo.from_cnn`.
+            If a node has an own activation, the layers of a baseline cannot be converted (see :func:`evo.from_cnn`), or
+            a baseline of layers reads sequences.
         """
         if isinstance(self.network, Network):
             network: Genome | Network = self.network

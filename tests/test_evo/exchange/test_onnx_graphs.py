@@ -19,7 +19,7 @@ from evo import (
     to_onnx,
 )
 from evo.exchange import blocks
-from evo.preparation import Normalization, Origin, Schema
+from evo.preparation import Normalization, Origin, Schema, Sequences, SequenceSchema
 
 pytest.importorskip("onnx", reason="needs ONNX: pip install onnx")
 runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime: pip install onnxruntime")
@@ -210,6 +210,62 @@ def test_a_predictor_of_sequences_reads_sequences(random_genome):
     found = outputs_of(predictor.to_onnx(), X=X)
     np.testing.assert_allclose(found["probabilities"], predictor.predict_proba(X), atol=1e-5)
     assert found["label"].tolist() == predictor.predict(X).tolist()
+
+
+@pytest.mark.parametrize("extra_ticks", [0, 2])
+@pytest.mark.parametrize("per_step", [False, True])
+@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
+def test_a_predictor_reads_sequences_of_unequal_length(random_genome, extra_ticks, per_step, loss):
+    rng = np.random.default_rng(5)
+    lengths = np.array([4, 1, 3, 2, 4])
+    given = [rng.normal(2.0, 3.0, (n, 3)) for n in lengths]
+    sequences = Sequences.read(given, Origin("X"))
+    if per_step:
+        sequences = replace(sequences, with_target=np.ones(len(sequences.steps), bool))
+    options = {"names": None, "extra_ticks": extra_ticks, "longest": 4}
+    schema = SequenceSchema.of(sequences, Origin("X"), **options)
+    preparation = Preparation.fit(schema, sequences, "standard", Origin("X"))
+    genome = in_float32(random_genome(rng, n_inputs=3, n_outputs=2, ticks=4 + extra_ticks))
+    labels = {"classes": ("up", "down")} if loss == "cross_entropy" else {}
+    targets = Normalization("standard", np.array([5.0, -9.0]), np.array([2.0, 3.0]))
+    labels = labels or {"targets": targets}
+    predictor = Predictor(genome, loss=loss, preparation=preparation, **labels)
+    X = np.full((5, 4, 3), 1e3)  # after the last step anything may stand
+    for one, padded in zip(given, X, strict=True):
+        padded[: len(one)] = one
+    found = outputs_of(predictor.to_onnx(), X=X, lengths=lengths)
+    expected = {
+        name: predict(given)
+        for name, predict in (
+            ("label", predictor.predict),
+            ("probabilities", predictor.predict_proba),
+            ("values", predictor.predict),
+        )
+        if name in found
+    }
+    assert [*found] == [*expected]
+    for name, wanted in expected.items():
+        for k, n in enumerate(lengths):
+            one = found[name][k][:n] if per_step else found[name][k]
+            if name == "label":
+                assert np.array_equal(one, wanted[k])
+            else:
+                np.testing.assert_allclose(one, wanted[k], rtol=1e-4, atol=1e-4)
+
+
+def test_a_baseline_of_layers_on_sequences_is_refused():
+    given = np.zeros((2, 4, 3))
+    schema = SequenceSchema.of(
+        Sequences.read(given, Origin("X")), Origin("X"), names=None, extra_ticks=0, longest=4
+    )
+    network = Network([RasterizationLayer(), SoftmaxLayer(2)], (4, 3), rng=np.random.default_rng(0))
+    predictor = BaselinePredictor(
+        network,
+        preparation=Preparation(schema, Normalization("none", np.zeros(()), np.ones(()))),
+        classes=(0, 1),
+    )
+    with pytest.raises(ValueError, match="must be an evolved one where samples are sequences"):
+        predictor.to_onnx()
 
 
 def test_a_baseline_reads_images_with_channels_last():
