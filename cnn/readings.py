@@ -69,20 +69,32 @@ def chosen_readings(readings: IntArray, chosen: IntArray) -> tuple[IntArray, Int
     return np.stack([samples, readings[1, positions]]), positions
 
 
+def mean_weights(readings: IntArray, weights: FloatVector) -> FloatVector:
+    """Return the mean weight of the readings of each sample.
+
+    Examples
+    --------
+    >>> mean_weights(np.array([[0, 0, 1], [3, 4, 1]]), np.array([1.0, 2.0, 5.0])).tolist()
+    [1.5, 5.0]
+    """
+    means: FloatVector = np.bincount(readings[0], weights) / np.bincount(readings[0])
+    return means
+
+
 def weights_of_readings(
     readings: IntArray, weights: FloatVector | None, n_samples: int
 ) -> FloatVector | None:
     """Return the weight of each reading in a loss that is a mean over readings.
 
     The loss of a sequence is the mean over its readings, and sequences count by their weights: Σ_b w_b / batch ·
-    Σ_r E_r / n_b, where n_b is the number of readings of sample b.
+    Σ_r E_r / n_b, where n_b is the number of readings of sample b. If readings have weights, w_r stands beside E_r.
 
     Parameters
     ----------
     readings
         Samples and ticks, shape (2, n_readings).
     weights
-        Weight of each sample, shape (n_samples,); None if all weigh 1.
+        Weight of each sample, shape (n_samples,), or of each reading, shape (n_readings,); None if all weigh 1.
     n_samples
         Size of the batch.
 
@@ -95,7 +107,9 @@ def weights_of_readings(
     if n_readings == n_samples:  # one of each
         return weights
     share = n_readings / n_samples / np.bincount(samples, minlength=n_samples)
-    if weights is not None:
+    if weights is not None and len(weights) == n_samples:
         share = share * weights
     of_readings: FloatVector = share[samples]
+    if weights is not None and len(weights) == n_readings:
+        of_readings = of_readings * weights
     return of_readings

@@ -206,6 +206,7 @@ def descend_stepwise(network: Trainable, segment: TrainingSegment) -> DescentRes
     for done, chosen in enumerate(segment.order):
         # mode="clip" spares np.take a copy; the indices are in range by construction.
         all_inputs.take(chosen, axis=0, out=inputs, mode="clip")
+        of_targets = chosen
         if all_readings is None:
             all_targets.take(chosen, axis=0, out=targets, mode="clip")
         else:
@@ -216,7 +217,8 @@ def descend_stepwise(network: Trainable, segment: TrainingSegment) -> DescentRes
         if all_weights is None:
             value, gradient = loss_and_gradients(inputs, targets, **options)
         else:
-            value, gradient = loss_and_gradients(inputs, targets, all_weights[chosen], **options)
+            weighed = of_targets if segment.samples.weighs_readings else chosen
+            value, gradient = loss_and_gradients(inputs, targets, all_weights[weighed], **options)
         losses.append(value)
         if not (math.isfinite(value) and value <= limit):
             return DescentResult(losses, done, limit, norm, group_norms)

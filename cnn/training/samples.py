@@ -7,7 +7,7 @@ import numpy as np
 
 from cnn.arrays import FloatArray, FloatVector, IntArray, Targets
 from cnn.checks import check_finite, check_weights, real_array
-from cnn.readings import check_readings, chosen_readings
+from cnn.readings import check_readings, chosen_readings, mean_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,9 @@ class Samples:
     weights
         Weight of each sample in the loss: shape (n,), finite, at least 0 and not all 0; kept as float32. None counts
         all samples alike. A training step minimises Σ w E / batch size, so weights of mean 1 over the training samples
-        keep the learning rate's meaning. An evaluation computes Σ w E / Σ w.
+        keep the learning rate's meaning. An evaluation computes Σ w E / Σ w. With `readings` there may be a weight of
+        each reading instead, shape (n_targets,): w E of a sample is then the mean of w E over its readings, and w the
+        mean of their weights.
     readings
         Where outputs of sequences are compared with targets: sample and tick, both from 0, of each target; integers of
         shape (2, n_targets), in ascending order, with at least one reading of each sample. Inputs then have shape
@@ -65,7 +67,8 @@ class Samples:
         check_finite("inputs", self.inputs)
         check_finite("targets", self.targets)
         if self.weights is not None:
-            weights = check_weights(self.weights, len(self.inputs)).astype(np.float32, copy=False)
+            n = len(self.targets) if self.weighs_readings else len(self.inputs)
+            weights = check_weights(self.weights, n).astype(np.float32, copy=False)
             if not weights.any():
                 raise ValueError("weights must not all be 0; got 0 for every sample")
             object.__setattr__(self, "weights", weights)
@@ -106,7 +109,9 @@ class Samples:
         parts = {
             "inputs": self.inputs[chosen] if inputs is None else inputs,
             "targets": self.targets[of_targets],
-            "weights": None if self.weights is None else self.weights[chosen],
+            "weights": None
+            if self.weights is None
+            else self.weights[of_targets if self.weighs_readings else chosen],
             "readings": readings,
         }
         for name, part in parts.items():
@@ -116,6 +121,25 @@ class Samples:
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self.inputs)
+
+    @property
+    def weighs_readings(self) -> bool:
+        """Whether weights are those of readings, which are not as many as the samples."""
+        return (
+            self.readings is not None
+            and self.weights is not None
+            and len(self.weights) == len(self.targets) != len(self.inputs)
+        )
+
+    @property
+    def total_weight(self) -> float:
+        """The sum of the weights of the samples; their number if all count alike."""
+        if self.weights is None:
+            return len(self)
+        weights = self.weights
+        if self.weighs_readings and self.readings is not None:
+            weights = mean_weights(self.readings, weights)
+        return float(weights.sum(dtype=np.float64))
 
     @property
     def has_classes(self) -> bool:

@@ -323,18 +323,14 @@ def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Eva
         for start in range(0, len(samples), batch_size):
             part = slice(start, start + batch_size)
             inputs = samples.inputs[part]
-            weights = () if samples.weights is None else (samples.weights[part],)
-            targets, readings = _targets_of(samples, part)
+            targets, weights, readings = _part_of(samples, part)
             loss, output = _loss_and_output(network, inputs, targets, *weights, **readings)
             total += loss * len(inputs)
             outputs.append(output)
             if samples.has_classes:
                 hits += int(np.count_nonzero(output.argmax(axis=1) == targets))
-    count = (
-        len(samples) if samples.weights is None else float(samples.weights.sum(dtype=np.float64))
-    )
     return Evaluation(
-        loss=total / count,
+        loss=total / samples.total_weight,
         accuracy=hits / len(samples.targets) if samples.has_classes else None,
         output=np.concatenate(outputs),
     )
@@ -350,13 +346,19 @@ class _HasLossAndOutput(Protocol):
         """Return the results of `Trainable.loss` and `Trainable.output`."""
 
 
-def _targets_of(samples: Samples, part: slice) -> tuple[Targets, dict[str, Any]]:
-    """Return the targets of some samples, and their readings, if there are any, by the name of the parameter."""
-    if samples.readings is None:
-        return samples.targets[part], {}
-    chosen = np.arange(*part.indices(len(samples)))
-    readings, positions = chosen_readings(samples.readings, chosen)
-    return samples.targets[positions], {"readings": readings}
+def _part_of(
+    samples: Samples, part: slice
+) -> tuple[Targets, tuple[FloatVector, ...], dict[str, Any]]:
+    """Return the targets of some samples, their weights, and their readings by the name of the parameter, if any."""
+    positions: Any = part
+    of_part: dict[str, Any] = {}
+    if samples.readings is not None:
+        chosen = np.arange(*part.indices(len(samples)))
+        of_part["readings"], positions = chosen_readings(samples.readings, chosen)
+    if samples.weights is None:
+        return samples.targets[positions], (), of_part
+    weights = samples.weights[positions if samples.weighs_readings else part]
+    return samples.targets[positions], (weights,), of_part
 
 
 def _loss_and_output(

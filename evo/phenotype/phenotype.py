@@ -439,7 +439,9 @@ class Phenotype:
         checked = self._checked_targets(targets, scores.shape[1])
         n_samples = scores.shape[1] if readings is None else int(readings[0, -1]) + 1
         if weights is not None:
-            weights = read_only(check_weights(weights, n_samples))
+            n_readings = n_samples if readings is None else readings.shape[1]
+            of_readings = np.shape(weights) == (n_readings,)
+            weights = read_only(check_weights(weights, n_readings if of_readings else n_samples))
         if readings is not None:
             weights = weights_of_readings(readings, weights, n_samples)
         deltas = aligned_empty(scores.shape, scores.dtype)

@@ -489,7 +489,8 @@ def _first(samples: Samples) -> Samples:
     if readings is not None:  # in ascending order
         positions = slice(int(np.searchsorted(readings[0], EVALUATED)))
         readings = readings[:, positions]
-    weights = None if samples.weights is None else np.ones_like(samples.weights[part])
+    of_weights = positions if samples.weighs_readings else part
+    weights = None if samples.weights is None else np.ones_like(samples.weights[of_weights])
     return Samples(samples.inputs[part], samples.targets[positions], weights, readings)
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cnn.readings import mean_weights
 from cnn.training.samples import Samples
 from evo.errors import SettingsError
 from evo.evolution.metrics import METRICS
@@ -90,10 +91,6 @@ def check_judgement(experiment: Experiment, dataset: Dataset) -> None:
         raise SettingsError(
             f"training.class_weight must not be given for {dataset.name!r}, which has no classes; got {wanted!r}"
         )
-    if dataset.has_targets_per_step:
-        raise SettingsError(
-            f"training.class_weight must not be given for {dataset.name!r}, whose steps have classes; got {wanted!r}"
-        )
     if isinstance(wanted, Mapping):
         labels = [str(one) for one in dataset.classes]
         for label in wanted:
@@ -152,8 +149,9 @@ def check_defined(experiment: Experiment, dataset: Dataset, split: DataSplit) ->
 def weighted(experiment: Experiment, dataset: Dataset, split: DataSplit) -> DataSplit:
     """Return a split whose training and validation samples have the weights of the settings and of the data set.
 
-    A weight is that of the sample times that of its class. Weights are divided by their mean over the training part, so
-    that the learning rate keeps its meaning. The test part has no weights.
+    A weight is that of the sample times that of its class; where steps have classes, steps have weights. Weights are
+    divided by their mean over the training part, so that the learning rate keeps its meaning. The test part has no
+    weights.
 
     Raises
     ------
@@ -175,7 +173,9 @@ def weighted(experiment: Experiment, dataset: Dataset, split: DataSplit) -> Data
             raise SettingsError(
                 f"training.class_weight must leave a weight above 0 in the {part} part; got {class_weight!r}"
             )
-    mean = weights["train"].mean()
+    readings, mean = split.train.readings, weights["train"].mean()
+    if readings is not None and len(weights["train"]) != len(split.train):
+        mean = mean_weights(readings, weights["train"]).mean()
     return replace(
         split,
         train=replace(split.train, weights=weights["train"] / mean),
@@ -186,8 +186,11 @@ def weighted(experiment: Experiment, dataset: Dataset, split: DataSplit) -> Data
 
 def _weights(samples: Samples, of_class: NDArray[np.float64]) -> NDArray[np.float64]:
     own = np.ones(len(samples)) if samples.weights is None else samples.weights.astype(np.float64)
-    of_steps = len(samples.targets) != len(samples)
-    return own * of_class[samples.targets] if samples.has_classes and not of_steps else own
+    if not samples.has_classes or (of_class == 1).all():
+        return own
+    if samples.readings is not None:
+        own = own[samples.readings[0]]
+    return own * of_class[samples.targets]
 
 
 def _class_weights(

@@ -72,6 +72,56 @@ def test_the_loss_of_a_sequence_is_the_mean_over_its_readings(kind):
     assert network.loss_and_output(inputs, targets, weights, readings)[0] == pytest.approx(expected)
 
 
+def test_readings_may_have_weights_of_their_own():
+    genome, inputs, readings = draw(3), batch(3), READINGS["every"]
+    rng, n = np.random.default_rng(0), readings.shape[1]
+    targets, weights = rng.normal(size=(n, 2)), rng.random(n).astype(np.float32)
+    network = Phenotype(genome, "squared_error")
+    errors = 0.5 * np.square(network.output(inputs, readings) - targets).sum(axis=1)
+    counts = np.bincount(readings[0])
+    of_samples = np.bincount(readings[0], weights * errors) / counts
+    loss, gradient = network.loss_and_gradients(inputs, targets, weights, readings=readings)
+    gradient = gradient.copy()
+    assert loss == pytest.approx(of_samples.mean(), rel=1e-6)
+    total = np.zeros_like(gradient)
+    for half in (np.arange(n) % 2 == 0, np.arange(n) % 2 == 1):
+        part = np.where(half, weights, 0)
+        total += network.loss_and_gradients(inputs, targets, part, readings=readings)[1]
+    np.testing.assert_allclose(gradient, total, rtol=1e-6, atol=1e-9)
+    samples = Samples(inputs, targets, weights, readings)
+    of_weights = np.bincount(readings[0], weights) / counts
+    for batch_size in (2, 6):  # batches of readings of some samples
+        found = evaluate(network, samples, batch_size=batch_size).loss
+        assert found == pytest.approx(of_samples.sum() / of_weights.sum(), rel=1e-6)
+    chosen = np.array([3, 1, 3])
+    part = samples.subset(chosen)
+    expected = of_samples[chosen].sum() / of_weights[chosen].sum()
+    assert evaluate(network, part).loss == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(ValueError, match="weights must be one per sample"):
+        Samples(inputs, targets, weights[:-1], readings)
+
+
+def test_training_by_weights_of_readings_that_are_those_of_their_samples_has_the_same_bits():
+    genome, inputs, readings = draw(3), batch(3), READINGS["every"]
+    rng = np.random.default_rng(0)
+    targets, weights = rng.normal(size=(readings.shape[1], 2)), rng.random(6).astype(np.float32)
+    trained = []
+    for given in (weights, weights[readings[0]]):
+        network = Phenotype(genome, "squared_error")
+        samples = Samples(inputs, targets, given, readings)
+        train(
+            network,
+            samples,
+            Recipe(batch_size=4),
+            first_step=0,
+            steps=6,
+            total_steps=6,
+            order_seed=1,
+        )
+        trained.append(network.parameters.copy())
+    np.testing.assert_array_equal(*trained)
+
+
 @pytest.mark.parametrize("kind", READINGS)
 def test_the_gradient_is_the_sum_of_those_of_each_sequence_alone(kind):
     genome, inputs, readings = draw(4), batch(4), READINGS[kind]

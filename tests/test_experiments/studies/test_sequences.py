@@ -11,6 +11,7 @@ from experiments.analysis.samples import mcnemar_of_seeds, over_samples
 from experiments.arms.reservoir import Readout, draw_reservoir
 from experiments.audit.difference import table_difference
 from experiments.settings.experiment import load_experiment
+from experiments.studies.judgement import weighted
 
 RNG = np.random.default_rng(0)
 LENGTHS = RNG.integers(2, 6, 60)
@@ -154,10 +155,25 @@ def test_arms_that_read_no_unequal_sequences_are_refused():
         run(small(founders={"hidden": 2}), dataset=rows, workers=0)
 
 
-def test_other_ticks_class_weights_and_maps_are_refused():
+def test_the_steps_of_sequences_are_weighed_by_their_classes(tmp_path):
+    experiment = small(training={"class_weight": "balanced"}, baseline={"arms": ["static"]})
+    split = weighted(experiment, SIGNS, experiment.dataset.split(SIGNS, 0))
+    train, classes = split.train, range(SIGNS.n_outputs)
+    assert train.weights.shape == train.targets.shape
+    of_classes = [np.unique(train.weights[train.targets == k]).item() for k in classes]
+    counts = [np.count_nonzero(train.targets == k) for k in classes]
+    assert np.ptp(np.multiply(of_classes, counts)) < 1e-5 * len(train.targets)
+    assert len({*counts}) > 1
+    assert train.total_weight == pytest.approx(len(train))
+    results = run(experiment, dataset=SIGNS, workers=0, results=tmp_path, figures=False, quiet=True)
+    assert results.comparison["test_loss"].notna().all()
+    losses = run_small(SIGNS, tmp_path / "plain", baseline={"arms": ["static"]}).individuals
+    assert not np.array_equal(results.individuals["train_loss"], losses["train_loss"])
+
+
+def test_other_ticks_and_maps_are_refused():
     for settings, message in (
         ({"founders": {"graph": "recurrent", "ticks": 3}}, "founders.ticks must be 5 for the sequences of 'signs'"),
-        ({"training": {"class_weight": "balanced"}}, "training.class_weight must not be given for 'signs'"),
         ({"training": {"augmentation": {"shift": 1}}}, "training.augmentation must be off for 'signs'"),
         ({"founders": {"graph": "maps", "layers": [[2, 2]]}}, "founders.graph must not be \"maps\" for 'signs'"),
     ):  # fmt: skip
@@ -189,8 +205,6 @@ def test_given_founders_need_the_ticks_of_the_data(tmp_path):
 def test_longer_sequences_than_the_network_has_ticks_are_refused(of_sums):
     with pytest.raises(DataError, match=r"X\[0\] must have at most 5 steps"):
         of_sums.best().predict([np.zeros((6, 2))])
-    with pytest.raises(ValueError, match="the network must read samples that are no sequences"):
-        of_sums.best().to_onnx()
 
 
 def test_rigl_grows_by_the_gradient_at_the_readings(tmp_path):
