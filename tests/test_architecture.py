@@ -36,19 +36,22 @@ MAY_IMPORT = {
     "evo.editing": "evo evo.genome",
     "evo.recombination": "evo evo.genome evo.editing",
     "evo.operators": "evo evo.genome evo.canonical evo.editing evo.recombination",
-    "evo.policies": "evo evo.genome evo.editing evo.operators",
+    "evo.gradient_free": "evo evo.genome evo.operators evo.phenotype.kernels",
+    "evo.gradient_free.control": "evo evo.gradient_free",
+    "evo.gradient_free.generation": "evo evo.genome evo.operators evo.phenotype.kernels evo.gradient_free",
+    "evo.policies": "evo evo.genome evo.editing evo.operators evo.gradient_free evo.gradient_free.generation",
     "evo.phenotype.kernels": "evo.genome cnn.layers.kernels",
     "evo.phenotype": "evo evo.genome evo.phenotype.kernels cnn.layers.kernels",
     "evo.selection": "evo",
     "evo.preparation": "evo",
-    "evo.rewards": "evo evo.genome evo.phenotype evo.preparation",
+    "evo.rewards": "evo evo.genome evo.operators evo.phenotype evo.preparation evo.gradient_free"
+    " evo.gradient_free.control evo.gradient_free.generation",
     "evo.evolution": "evo evo.genome evo.canonical evo.editing evo.initial evo.operators evo.policies evo.phenotype"
     " evo.recombination evo.selection evo.preparation evo.rewards",
-    "evo.executors": "evo evo.genome evo.operators evo.policies evo.recombination evo.evolution",
+    "evo.executors": "evo evo.genome evo.operators evo.policies evo.phenotype evo.recombination evo.rewards"
+    " evo.evolution evo.gradient_free evo.gradient_free.generation",
     "evo.storage": "evo evo.genome evo.exchange evo.operators evo.phenotype evo.recombination evo.evolution"
     " evo.preparation evo.rewards",
-    "evo.gradient_free": "evo evo.genome evo.operators evo.phenotype.kernels",
-    "evo.gradient_free.control": "evo evo.gradient_free",
     # -- experiments: the root holds the scripts to copy
     "experiments.datasets.parts": "evo evo.preparation",
     "experiments.datasets": "evo evo.preparation experiments.datasets.parts",
@@ -71,6 +74,7 @@ MAY_IMPORT = {
     " experiments.report.sections",
     "experiments.studies": "evo evo.genome evo.exchange evo.initial evo.operators evo.policies evo.phenotype"
     " evo.selection evo.evolution evo.executors evo.preparation evo.rewards evo.storage"
+    " evo.gradient_free evo.gradient_free.generation"
     " experiments.arms experiments.datasets experiments.settings experiments.analysis experiments.figures"
     " experiments.progress experiments.studies.planned",
     "experiments.estimators": "evo evo.evolution evo.preparation evo.storage experiments.analysis experiments.datasets"

@@ -14,12 +14,12 @@ import numpy as np
 
 from cnn.checks import brief
 from cnn.training.budget import Bound
-from cnn.training.curve import LearningCurve
+from cnn.training.curve import LearningCurve, make_curve
 from cnn.training.trainer import OptimizerState
 from evo.editing.editor import GenomeEditor
 from evo.evolution.duplicates import duplicates_training, same_parameters
 from evo.evolution.failures import kind_and_text, one_line, place_of, traceback_of
-from evo.evolution.job import Job, Phase, Task
+from evo.evolution.job import Job, Judgement, Phase, Task
 from evo.evolution.metrics import as_number
 from evo.evolution.statistics import GenomeStatistics, describe, describe_sizes
 from evo.genome.genome import FloatArray, Genome
@@ -190,16 +190,14 @@ def _modify_train_evaluate(
     task: Task, job: Job, recorded: Sequence[Operation] | None
 ) -> Individual:
     started = time.perf_counter()
-    genome, carried, operations = _modify(task, job, recorded)
+    genome, carried, operations = modify(task, job, recorded)
     modified = time.perf_counter()
 
     settings = task.evolution
     network = Phenotype(genome, task.loss, dormant=settings.dormant)
-    if _duplicates_parent(task, job, network, carried, operations):
-        reason = f"its training would duplicate that of individual {job.continued_parent}"
+    if duplicates_parent(task, job, network, carried, operations):
         statistics = _described(task, genome, network)
-        duplicate = _without_result(job, "duplicate", reason, operations, statistics)
-        return replace(duplicate, genome=genome, modify_seconds=modified - started)
+        return duplicate_individual(job, genome, operations, statistics, modified - started)
     with spending("train"):
         state = None if carried is None else _of_parameters(network, carried)
         phase = task.train_network(network, job, state)
@@ -241,6 +239,61 @@ def _modify_train_evaluate(
     )
 
 
+def untrained_individual(
+    job: Job,
+    genome: Genome,
+    state: OptimizerState,
+    operations: tuple[Operation, ...],
+    statistics: GenomeStatistics,
+    judged: Judgement,
+    seconds: tuple[float, float],
+) -> Individual:
+    """Return an individual that was modified and judged elsewhere, and that has no train phase.
+
+    Parameters
+    ----------
+    job : Job
+    genome : Genome
+    state : OptimizerState
+        In the order of :attr:`Job.optimizer_state`.
+    operations : tuple of Operation
+    statistics : GenomeStatistics
+    judged : Judgement
+    seconds : (float, float)
+        Wall time of modifying and of judging.
+    """
+    judgement, reason = _fields_of(judged)
+    common: dict[str, Any] = {
+        "curve": make_curve(job.first_step, [], [], ()),
+        "ended_by": "steps",
+        "modify_seconds": seconds[0],
+    }
+    if reason:
+        failed = _without_result(job, "failed", reason, operations, statistics)
+        costs = {
+            name: judgement[name] for name in ("episodes", "environment_steps") if name in judgement
+        }
+        return replace(failed, **common | {"modify_seconds": 0.0}, **costs)
+    return Individual(
+        job=job,
+        status="ok",
+        reason="",
+        genome=genome,
+        optimizer_state=state,
+        operations=operations,
+        statistics=statistics,
+        train_loss=None,
+        steps=0,
+        train_seconds=0.0,
+        evaluate_seconds=seconds[1],
+        ancestry_steps=job.first_step,
+        ancestry_seconds=job.ancestry_seconds,
+        ancestry_macs=job.ancestry_macs,
+        **common,
+        **judgement,
+    )
+
+
 def _described(task: Task, genome: Genome, network: Phenotype) -> GenomeStatistics:
     """Return the statistics that the task asks for, of the entries of a genome that are active now."""
     active_network = Phenotype(genome, task.loss) if network.dormant_learn else network
@@ -276,6 +329,11 @@ def _judge(
         judged = task.judge(network, generation)
     except EpisodeError as error:
         raise error.after(*of_phase) from error.cause
+    return _fields_of(judged, of_phase)
+
+
+def _fields_of(judged: Judgement, of_phase: tuple[int, int] = (0, 0)) -> tuple[dict[str, Any], str]:
+    """Return the fields of an individual that a judgement gives; and the reason, if it has no fitness."""
     fitness = as_number(judged.returned)
     judgement = {
         "fitness": fitness,
@@ -307,13 +365,27 @@ def _after_training(task: Task, genome: Genome, network: Phenotype) -> tuple[Gen
     return trained, Phenotype(trained, task.loss, network.plan)
 
 
-def _duplicates_parent(
+def duplicate_individual(
+    job: Job,
+    genome: Genome,
+    operations: tuple[Operation, ...],
+    statistics: GenomeStatistics,
+    seconds: float,
+) -> Individual:
+    """Return an individual whose training would duplicate that of its parent, modified in some seconds."""
+    reason = f"its training would duplicate that of individual {job.continued_parent}"
+    duplicate = _without_result(job, "duplicate", reason, operations, statistics)
+    return replace(duplicate, genome=genome, modify_seconds=seconds)
+
+
+def duplicates_parent(
     task: Task,
     job: Job,
     network: Phenotype,
     carried: OptimizerState | None,
     operations: tuple[Operation, ...],
 ) -> bool:
+    """Return whether training a network would duplicate that of its parent; `carried` is its optimizer state."""
     if job.continued_parent is None or not task.judges_function_alone:
         return False
     if task.evolution.draws_weights_anew(job.generation):
@@ -396,10 +468,10 @@ def reuse_result(duplicate: Individual, trained: Individual) -> Individual:
     )
 
 
-def _modify(
+def modify(
     task: Task, job: Job, recorded: Sequence[Operation] | None
 ) -> tuple[Genome, OptimizerState | None, tuple[Operation, ...]]:
-    """Return the genome to train, its optimizer state and the operations applied."""
+    """Return the genome to train, its optimizer state and the operations applied, those of a record if there is one."""
     genome, state, operations = _operate(task, job, recorded)
     if task.evolution.draws_weights_anew(job.generation):
         rng = generator(task.seed, Purpose.WEIGHTS, job.generation, job.individual)

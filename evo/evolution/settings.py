@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from cnn.settings import NoEffectError
 from cnn.training.budget import TrainingBudget
 from cnn.training.recipe_genes import RecipeGenes
 from evo.evolution.fitness import FITNESSES
@@ -36,6 +37,12 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
         ge=1,
         description="With mode = asynchronous: most individuals that are being evaluated at any time. Fewer: more is "
         "known when a parent is chosen. Fewer than workers: some workers are idle. By default half the population.",
+    )
+    engine: Literal["general", "compiled"] = Field(
+        "general",
+        description="How the individuals of a generation are made and judged. general: one by one, on workers if there "
+        "are some. compiled: small networks that nothing trains, all together in a few compiled calls in this process "
+        "(compiled-tasks.md); the tables are the same.",
     )
     steps_per_generation: int = Field(
         100,
@@ -94,6 +101,33 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
             raise ValueError(
                 f'selection.name must be one of {", ".join(known)} where mode = "asynchronous"; '
                 f"got {self.selection.name!r}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _engine_suits(self) -> Self:
+        if self.engine == "general":
+            return self
+        needed = {
+            "mode": "generational",
+            "steps_per_generation": 0,
+            "inheritance": "lamarckian",
+            "dormant": "frozen",
+        }
+        for name, value in needed.items():
+            if getattr(self, name) != value:
+                wanted = f'"{value}"' if isinstance(value, str) else value
+                raise ValueError(
+                    f'{name} must be {wanted} where engine = "compiled", which trains nothing and waits for no '
+                    f"worker; got {getattr(self, name)!r}"
+                )
+        if self.recipe_genes.ranges:
+            raise NoEffectError(
+                "recipe_genes.ranges", 'where engine = "compiled"', self.recipe_genes.ranges
+            )
+        if not FITNESSES.is_built_in(FITNESSES[self.fitness]):
+            raise ValueError(
+                f'fitness must be one of the package where engine = "compiled"; got {self.fitness!r}'
             )
         return self
 

@@ -129,30 +129,54 @@ def describe(genome: Genome, network: Phenotype) -> GenomeStatistics:
 def describe_sizes(genome: Genome, network: Phenotype) -> GenomeStatistics:
     """Describe as :func:`describe`, but leave out what needs a look at the whole graph: determinants and paths."""
     n_active = int(np.count_nonzero(genome.active_mask()))
+    n_computed, n_effective = len(network.plan.nodes), network.n_edges
+    described = describe_neurons(genome, n_computed, n_effective, n_active)
+    if not genome.has_maps:
+        return described
     n_kernels, taps_per_kernel = _kernels(genome, network)
-    return GenomeStatistics(
-        n_nodes=genome.n_nodes,
-        n_hidden=int(np.count_nonzero(genome.roles == Role.HIDDEN)),
-        n_computed=len(network.plan.nodes),
+    return replace(
+        described,
         n_maps=int(np.count_nonzero(genome.map_sizes > 1)),
-        n_stored=genome.n_stored,
-        n_active=n_active,
-        n_effective=network.n_edges,
         n_kernels=n_kernels,
         taps_per_kernel=taps_per_kernel,
         density=n_active / _possible_entries(genome),
+        macs=network.macs,
+        matrix_entries="l1 norms",
+    )
+
+
+def describe_neurons(
+    genome: Genome, n_computed: int, n_effective: int, n_active: int
+) -> GenomeStatistics:
+    """Describe a genome of neurons as :func:`describe_sizes`, by numbers that are known already.
+
+    Parameters
+    ----------
+    genome : Genome
+    n_computed, n_effective, n_active : int
+        Computed nodes, effective edges, and active entries.
+    """
+    return GenomeStatistics(
+        n_nodes=genome.n_nodes,
+        n_hidden=genome.n_nodes - len(genome.inputs) - len(genome.outputs),
+        n_computed=n_computed,
+        n_maps=0,
+        n_stored=genome.n_stored,
+        n_active=n_active,
+        n_effective=n_effective,
+        n_kernels=0,
+        taps_per_kernel=None,
+        density=n_active / genome.n_nodes**2,
         threshold=float(genome.threshold) if isinstance(genome.threshold, float | int) else None,
         ticks=genome.ticks,
-        parameters=network.parameter_count,
-        macs=network.macs,
-        matrix_entries="l1 norms" if genome.has_maps else "weights",
+        parameters=n_effective + n_computed,
+        macs=n_effective * genome.ticks,
+        matrix_entries="weights",
     )
 
 
 def _kernels(genome: Genome, network: Phenotype) -> tuple[int, float | None]:
     """Return the number of computed edges that are kernels, and their mean number of taps."""
-    if not genome.has_maps:
-        return 0, None
     taps = network.plan.entries[genome.windows[network.plan.entries] > 1]
     edges = np.unique(genome.targets[taps] * genome.n_nodes + genome.indices[taps])
     return len(edges), len(taps) / len(edges) if len(edges) else None
@@ -160,8 +184,6 @@ def _kernels(genome: Genome, network: Phenotype) -> tuple[int, float | None]:
 
 def _possible_entries(genome: Genome) -> int:
     """Return the number of entries of a matrix in which every possible entry is stored."""
-    if not genome.has_maps:
-        return genome.n_nodes**2
     map_sizes, counts = np.unique(genome.map_sizes, return_counts=True)
     pairs = itertools.product(zip(map_sizes.tolist(), counts.tolist(), strict=True), repeat=2)
     return sum(

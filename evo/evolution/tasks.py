@@ -1,6 +1,6 @@
 """The kinds of tasks: samples, or the episodes of a reward, train and judge the individuals of a run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ from cnn.training.budget import TrainingBudget
 from cnn.training.descent import samples_of_steps
 from cnn.training.recipe import Recipe, batch_indices
 from cnn.training.samples import Samples
-from cnn.training.trainer import OptimizerState, evaluate, train
+from cnn.training.trainer import Evaluation, OptimizerState, evaluate, train
 from evo.evolution.failures import kind_and_text
 from evo.evolution.fitness import FITNESSES, Fitness, negative_loss
 from evo.evolution.job import Job, Judgement, Phase, Task
@@ -90,6 +90,10 @@ class SampleTask(Task):
         """Judge by the fitness on the validation samples."""
         validation = evaluate(network, self.validation)
         returned: object = self.fitness(network, self.validation, evaluation=validation)
+        return self.judgement(returned, validation)
+
+    def judgement(self, returned: object, validation: Evaluation) -> Judgement:
+        """Return what a network is worth whose fitness has returned something, given its evaluation."""
         metrics = measure(self.metrics, self.validation, validation)
         return Judgement(returned, validation.loss, validation.accuracy, metrics)
 
@@ -203,6 +207,10 @@ class EpisodeTask(Task):
     def judge(self, network: Phenotype, generation: int) -> Judgement:
         """Judge by the mean return in the validation episodes of a generation."""
         played = self.play(network, Purpose.VALIDATION_EPISODES, generation, self.episodes.episodes)
+        return self.judgement(played)
+
+    def judgement(self, played: Played) -> Judgement:
+        """Return what a network is worth that has played the validation episodes of a generation."""
         measures = {name: played.measures[name] for name in self.metrics}
         fitness = played.measures["return"]
         return Judgement(fitness, None, None, measures, played.episodes, played.steps)
@@ -227,10 +235,15 @@ class EpisodeTask(Task):
 
     def play(self, network: Phenotype, purpose: Purpose, generation: int, count: int) -> Played:
         """Play episodes that follow from the seed, their purpose and, unless all are the same, the generation."""
+        return play(self.fitness, network, self.streams(purpose, generation, count))
+
+    def streams(
+        self, purpose: Purpose, generation: int, count: int
+    ) -> Iterator[np.random.Generator]:
+        """Yield the random streams of episodes; see :meth:`play`."""
         changing = purpose == Purpose.TEST_EPISODES or self.episodes.same_episodes == "generation"
         number = generation if changing else 0
-        streams = (generator(self.seed, purpose, number, k) for k in range(count))
-        return play(self.fitness, network, streams)
+        return (generator(self.seed, purpose, number, k) for k in range(count))
 
     def gradients_at(self, job: Job) -> None:
         """Return None: a reward has no gradient."""

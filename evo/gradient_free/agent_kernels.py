@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnn.compile.compilation import allocating_kernel, kernel
 from evo.gradient_free.dense_kernels import Floats, Network, Networks
@@ -19,12 +20,22 @@ class Interface(NamedTuple):
         Ticks of the network at each step of an episode.
     memory : bool
         Whether a network keeps its state from step to step. Without memory every node but the inputs starts at 0.
+    steps : ndarray of int64, shape (n_networks,)
+        The steps that each network has acted, which :func:`act` counts.
     """
 
     n_inputs: int
     n_outputs: int
     ticks: int
     memory: bool
+    steps: NDArray[np.int64]
+
+
+def interface_to(
+    n_networks: int, n_inputs: int, n_outputs: int, ticks: int, *, memory: bool
+) -> Interface:
+    """Return how tasks deal with some networks that have not acted yet."""
+    return Interface(n_inputs, n_outputs, ticks, memory, np.zeros(n_networks, np.int64))
 
 
 class Agent(NamedTuple):
@@ -36,8 +47,8 @@ class Agent(NamedTuple):
         Written by the task before each :func:`act`.
     outputs : ndarray of float32, shape (n_outputs,)
         Written by :func:`act`.
-    network, interface, state, net_input
-        For :func:`act`. The state has shape (n_nodes, 1).
+    network, interface, state, net_input, steps
+        For :func:`act`. The state has shape (n_nodes, 1), the steps shape (1,).
     """
 
     inputs: Floats
@@ -46,6 +57,7 @@ class Agent(NamedTuple):
     interface: Interface
     state: Floats
     net_input: Floats
+    steps: NDArray[np.int64]
 
 
 @allocating_kernel
@@ -60,6 +72,7 @@ def create_agent(networks: Networks, p: int, interface: Interface) -> Any:
         interface,
         state,
         np.empty(1, np.float32),
+        interface.steps[p : p + 1],
     )
 
 
@@ -71,3 +84,4 @@ def act(agent: Agent) -> None:
         agent.state[interface.n_inputs :] = 0
     delayed = interface.ticks > 1 or interface.memory
     run(agent.network, interface.n_inputs, interface.ticks, delayed, agent.state, agent.net_input)
+    agent.steps[0] += 1

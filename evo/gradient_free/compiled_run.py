@@ -10,7 +10,7 @@ from cnn.training.losses import LOSSES
 from cnn.training.samples import Samples
 from evo.genome.activations import activation_code
 from evo.gradient_free import neuroevolution_kernels as kernels
-from evo.gradient_free.agent_kernels import Interface
+from evo.gradient_free.agent_kernels import interface_to
 from evo.gradient_free.dense_kernels import OPERATOR_CODES, Log, Networks
 from evo.gradient_free.dense_mutation_kernels import Rules
 from evo.gradient_free.dense_population import empty_networks
@@ -174,7 +174,8 @@ def _judge_by_task(
         raise ValueError(
             f"target_fitness must be none where the task has a test of its own; got {settings.target_fitness:g}"
         )
-    interface = Interface(task.n_inputs, task.n_outputs, settings.ticks, settings.memory)
+    ends = task.n_inputs, task.n_outputs
+    interface = interface_to(settings.population, *ends, settings.ticks, memory=settings.memory)
     episodes = task.draw_episodes(generator(seed, Purpose.EPISODES))
 
     def evaluate(networks: Networks, begin: int, end: int) -> Scores:

@@ -38,6 +38,10 @@ LOG_ROW = np.dtype(
 node a, destination b. N: value x of the entry from a to b, one row per entry."""
 
 
+NO_THRESHOLD = -1.0
+"""The threshold of a network without one: every magnitude is above it."""
+
+
 class Network(NamedTuple):
     """A network of n nodes. Row n of its matrix is the row of the constant node, which has the biases.
 
@@ -52,7 +56,7 @@ class Network(NamedTuple):
     ids, activations : ndarray, shape (n,)
         Id and activation code of each node.
     threshold : ndarray of float32, shape (1,)
-        The threshold A on magnitudes, not negative.
+        The threshold A on magnitudes, not negative; `NO_THRESHOLD` where every stored entry is active.
     """
 
     columns: Floats
@@ -75,10 +79,13 @@ class Log(NamedTuple):
         Empty if nothing is logged.
     counts : ndarray of int64, shape (2,)
         Number of rows and of operations.
+    sizes : ndarray of int64, shape (n_operations + 1, 2)
+        Stored and active entries before the first mutation, and after each.
     """
 
     rows: NDArray[np.void]
     counts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
 
 
 @kernel
@@ -93,6 +100,14 @@ def write_log(log: Log, operator: int, a: int, b: int, x: Any, y: Any) -> None:
         row["x"] = x
         row["y"] = y
         log.counts[0] += 1
+
+
+@kernel
+def write_sizes(log: Log, network: Network, number: int) -> None:
+    """Write the numbers of entries after some mutations."""
+    if log.rows.shape[0] > 0:
+        log.sizes[number, 0] = count_stored(network)
+        log.sizes[number, 1] = count_active(network)
 
 
 # -- operators ---------------------------------------------------------------------------------------------------------

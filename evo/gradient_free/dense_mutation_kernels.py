@@ -32,6 +32,7 @@ from evo.gradient_free.dense_kernels import (
     swap_columns,
     swap_rows,
     write_log,
+    write_sizes,
 )
 from evo.gradient_free.philox_kernels import Words, draw_integer, draw_normal, draw_uniform
 
@@ -347,12 +348,15 @@ def mutate(
     network: Network, rules: Rules, cumulative_weights: NDArray[np.float64], stream: Words, log: Log
 ) -> None:
     """Apply 1 to `max_operations` operators, drawn by the cumulative sums of their relative frequencies."""
-    wanted = 1 + draw_integer(stream, rules.max_operations)
+    wanted, made = 1 + draw_integer(stream, rules.max_operations), 0
+    write_sizes(log, network, made)
     for _ in range(MAX_ATTEMPTS * wanted):
-        if wanted == 0:
+        if made == wanted:
             break
         at = draw_uniform(stream) * cumulative_weights[-1]
         operator = 0
         while cumulative_weights[operator] <= at:
             operator += 1
-        wanted -= apply_random_operator(operator, network, rules, stream, log)
+        if apply_random_operator(operator, network, rules, stream, log):
+            made += 1
+            write_sizes(log, network, made)

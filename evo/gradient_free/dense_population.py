@@ -1,7 +1,8 @@
 """Populations of small networks as dense arrays, and their conversion to genomes and records."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from evo.gradient_free.dense_kernels import (
     ADD_ROW,
     ASSIGN,
     LOG_ROW,
+    NO_THRESHOLD,
     OPERATOR_CODES,
     REORDER,
     THRESHOLD,
@@ -41,8 +43,14 @@ def copy_individual(networks: Networks, p: int) -> Networks:
 
 def empty_log(n_operations: int, n_nodes: int) -> Log:
     """Return a log with space for some operations on one network; with 0 operations nothing is logged."""
-    n_rows = n_operations * n_nodes * (n_nodes + 1)
-    return Log(np.zeros(n_rows, LOG_ROW), np.zeros(2, np.int64))
+    n_rows = n_operations * rows_per_operation(n_nodes)
+    sizes = np.zeros((n_operations + 1, 2), np.int64)
+    return Log(np.zeros(n_rows, LOG_ROW), np.zeros(2, np.int64), sizes)
+
+
+def rows_per_operation(n_nodes: int) -> int:
+    """Return the largest number of rows of a log for one operation on a network: one for each weight and bias."""
+    return n_nodes * (n_nodes + 1)
 
 
 def genome_at(networks: Networks, p: int, rules: Rules) -> Genome:
@@ -72,8 +80,17 @@ def networks_of(genome: Genome) -> Networks:
     Raises
     ------
     ValueError
-        If its nodes are not neurons, inputs first and outputs last and both in the order of their ids, or if it has no
-        single threshold on magnitudes.
+        If :func:`check_dense_form` does.
+    """
+    check_dense_form(genome)
+    return stacked([genome])
+
+
+def check_dense_form(genome: Genome) -> None:
+    """Raise ValueError unless a genome can be one of a population.
+
+    Its nodes must be neurons, inputs first and outputs last and both in the order of their ids, its weights of float32,
+    and it must have no threshold, or a single one on magnitudes that is not negative.
     """
     n, ends = genome.n_nodes, (genome.inputs, genome.outputs)
     order = np.concatenate(
@@ -83,38 +100,51 @@ def networks_of(genome: Genome) -> Networks:
         raise ValueError(
             "genome must have neurons only and one threshold on magnitudes; got maps, or other thresholds"
         )
+    if genome.threshold is not None and not genome.threshold >= 0:
+        raise ValueError(f"genome must have a threshold of at least 0; got {genome.threshold}")
     if not (order == np.arange(n)).all() or any(
         (np.diff(genome.ids[end]) < 0).any() for end in ends
     ):
         raise ValueError(
             "genome must have its inputs first and its outputs last, in the order of their ids; got another order"
         )
-    networks = empty_networks(1, n)
-    networks.columns[0, genome.targets, genome.indices] = genome.values
-    networks.columns[0, :, n] = genome.bias
-    networks.stored[0, genome.targets, genome.indices] = True
-    networks.ids[0], networks.activations[0] = genome.ids, genome.activations
-    networks.threshold[0] = genome.threshold or 0.0
+    if genome.values.dtype != np.float32:
+        raise ValueError(f"genome must have weights of float32; got {genome.values.dtype}")
+
+
+def stacked(genomes: Sequence[Genome]) -> Networks:
+    """Return genomes that :func:`check_dense_form` accepts, all of as many nodes, as a population."""
+    n = genomes[0].n_nodes
+    networks = empty_networks(len(genomes), n)
+    targets = np.concatenate([genome.targets for genome in genomes])
+    sources = np.concatenate([genome.indices for genome in genomes])
+    at = np.repeat(np.arange(len(genomes)), [genome.n_stored for genome in genomes])
+    networks.columns[at, targets, sources] = np.concatenate([genome.values for genome in genomes])
+    networks.columns[:, :, n] = [genome.bias for genome in genomes]
+    networks.stored[at, targets, sources] = True
+    networks.ids[:] = [genome.ids for genome in genomes]
+    networks.activations[:] = [genome.activations for genome in genomes]
+    networks.threshold[:] = [
+        NO_THRESHOLD if genome.threshold is None else genome.threshold for genome in genomes
+    ]
     return networks
 
 
 def record_from_log(log: Log) -> list[tuple[str, Parameters]]:
     """Return a log as a record for :func:`evo.replay`: a list of (operator, parameters)."""
-    return list(_operations(log.rows[: log.counts[0]]))
+    return list(operations_in(log.rows[: log.counts[0]]))
 
 
-def _operations(rows: NDArray[np.void]) -> Iterator[tuple[str, Parameters]]:
-    """Yield the operations in some rows of a log."""
-    for _, group in groupby(rows, key=lambda row: row["operation"]):
+def operations_in(rows: NDArray[np.void]) -> Iterator[tuple[str, Parameters]]:
+    """Yield the operations on one network in some rows of a log."""
+    for _, group in groupby(rows.tolist(), key=itemgetter(0)):
         parts = list(group)
-        yield OPERATOR_CODES[parts[0]["operator"]], _parameters(parts)
+        yield OPERATOR_CODES[parts[0][1]], _parameters(parts)
 
 
-def _parameters(rows: list[Any]) -> Parameters:
+def _parameters(rows: list[tuple[Any, ...]]) -> Parameters:
     """Return the parameters of one operation from its rows (:data:`evo.gradient_free.dense_kernels.LOG_ROW`)."""
-    row = rows[0]
-    a, b, x, y = int(row["a"]), int(row["b"]), float(row["x"]), float(row["y"])
-    operator = row["operator"]
+    _, operator, a, b, x, y = rows[0]
     if operator == THRESHOLD:
         return {"threshold": x, "drop": bool(a)}
     if operator in (ADD_COLUMN, ADD_ROW):
@@ -122,9 +152,6 @@ def _parameters(rows: list[Any]) -> Parameters:
     if operator == REORDER:
         return {"node": a, "destination": b}
     if operator == ASSIGN:
-        return {
-            "sources": [int(part["a"]) for part in rows],
-            "targets": [int(part["b"]) for part in rows],
-            "values": [float(part["x"]) for part in rows],
-        }
+        _, _, sources, targets, values, _ = zip(*rows, strict=True)
+        return {"sources": [*sources], "targets": [*targets], "values": [*values]}
     return {"a": a, "b": b}

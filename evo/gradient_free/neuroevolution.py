@@ -21,7 +21,7 @@ from cnn.training.samples import Samples
 from evo.errors import EvoMatrixError
 from evo.genome.genome import Genome
 from evo.gradient_free import neuroevolution_kernels as kernels
-from evo.gradient_free.agent_kernels import Interface
+from evo.gradient_free.agent_kernels import interface_to
 from evo.gradient_free.compiled_run import CompiledRun, prepare_run
 from evo.gradient_free.dense_kernels import Networks
 from evo.gradient_free.dense_population import (
@@ -247,7 +247,8 @@ def _stop(task: Samples | CompiledTask, settings: NeuroevolutionSettings) -> Sto
     if isinstance(task, Samples) or task.passes is None:
         return lambda network, fitness: target is not None and fitness >= target
     passes = task.passes
-    interface = Interface(task.n_inputs, task.n_outputs, settings.ticks, settings.memory)
+    ends = task.n_inputs, task.n_outputs
+    interface = interface_to(1, *ends, settings.ticks, memory=settings.memory)
     return lambda network, fitness: passes(
         lambda episodes: task.scores(network, interface, check_episodes(episodes), 0, 1)[0]
     )

@@ -180,7 +180,7 @@ def run(
     later nodes still have their state of the tick before, which counts if `delayed`.
     """
     n, n_samples = state.shape
-    threshold = network.threshold[0]
+    threshold = max(network.threshold[0], np.float32(0))
     for _ in range(ticks):
         for j in range(n_inputs, n):
             column = network.columns[j]
@@ -188,9 +188,7 @@ def run(
                 net_input[b] = column[n]
             for i in range(n if delayed else j):
                 w = column[i]
-                if (
-                    abs(w) > threshold
-                ):  # entries that are not stored are 0, the threshold is not negative
+                if abs(w) > threshold:  # entries that are not stored are 0
                     for b in range(n_samples):
                         net_input[b] += w * state[i, b]
             activate(network.activations[j], net_input)

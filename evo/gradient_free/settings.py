@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from cnn.settings import NoEffectError
 from evo.genome.activations import ACTIVATIONS
 from evo.gradient_free.dense_kernels import OPERATOR_CODES
 from evo.operators.operation import OperatorSettings
@@ -19,7 +20,38 @@ OF_SPECIES = (
 """Settings of selection = "speciation"."""
 
 
-class NeuroevolutionSettings(Settings, frozen=True, extra="forbid"):
+UNREAD_OPERATORS = (
+    "mutation_probability",
+    "mutation_std",
+    "activations",
+    "max_parameters",
+    "max_macs",
+)
+"""The settings of operators that neuroevolution does not read; it has settings of its own instead, or no such limit."""
+
+
+class WeightSettings(Settings, frozen=True, extra="forbid"):
+    """How compiled mutation draws and changes weights."""
+
+    init_std: float = Field(
+        2.0, gt=0, allow_inf_nan=False, description="standard deviation of new weights"
+    )
+    mutation_std: float = Field(
+        1.0, gt=0, allow_inf_nan=False, description="N: standard deviation of a weight change"
+    )
+    max_weight: float = Field(30.0, gt=0, le=1e6, description="N: largest |weight|")
+    changed_fraction: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="N: probability with which each weight or bias changes; at least one of them changes",
+    )
+    redrawn_fraction: float = Field(
+        0.1, ge=0, le=1, description="N: probability that a weight that changes is drawn anew"
+    )
+
+
+class NeuroevolutionSettings(WeightSettings, frozen=True, extra="forbid"):
     """Settings of networks, mutation, selection and the end of a run.
 
     The defaults were chosen on XOR and on the parity of three bits, which they solve from every seed tried.
@@ -61,22 +93,6 @@ class NeuroevolutionSettings(Settings, frozen=True, extra="forbid"):
         ge=0,
         le=1,
         description="edges of a founder, as a fraction of the edges that can have an effect",
-    )
-    init_std: float = Field(
-        2.0, gt=0, allow_inf_nan=False, description="standard deviation of new weights"
-    )
-    mutation_std: float = Field(
-        1.0, gt=0, allow_inf_nan=False, description="N: standard deviation of a weight change"
-    )
-    max_weight: float = Field(30.0, gt=0, le=1e6, description="N: largest |weight|")
-    changed_fraction: float = Field(
-        0.25,
-        ge=0,
-        le=1,
-        description="N: probability with which each weight or bias changes; at least one of them changes",
-    )
-    redrawn_fraction: float = Field(
-        0.1, ge=0, le=1, description="N: probability that a weight that changes is drawn anew"
     )
     growth_fraction: float = Field(
         0.2, ge=0, le=1, description="N: probability that N adds edges instead of changing weights"
@@ -168,4 +184,8 @@ class NeuroevolutionSettings(Settings, frozen=True, extra="forbid"):
     def _settings_have_an_effect(self) -> Self:
         if self.selection != "speciation":
             self._refuse(OF_SPECIES, "unless selection is speciation")
+        for name in UNREAD_OPERATORS:
+            given = getattr(self.operators, name)
+            if given != getattr(OperatorSettings(), name):
+                raise NoEffectError(f"operators.{name}", "in neuroevolution", given)
         return self

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cnn.compile.compilation import kernel_of_this_process
 from evo.genome.genome import Genome
-from evo.gradient_free.agent_kernels import Agent, Interface, create_agent
+from evo.gradient_free.agent_kernels import Agent, Interface, create_agent, interface_to
 from evo.gradient_free.dense_kernels import Networks
 from evo.gradient_free.dense_population import networks_of
 
@@ -80,7 +80,7 @@ class CompiledTask:
             raise ValueError(
                 f"genome must have {self.n_inputs} inputs and {self.n_outputs} outputs; got {found[0]} and {found[1]}"
             )
-        interface = Interface(self.n_inputs, self.n_outputs, genome.ticks, memory)
+        interface = interface_to(1, self.n_inputs, self.n_outputs, genome.ticks, memory=memory)
         scores = self.scores(networks_of(genome), interface, check_episodes(episodes), 0, 1)
         return scores.reshape(-1, scores.shape[2])
 

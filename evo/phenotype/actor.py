@@ -24,6 +24,7 @@ class Actor:
 
     Attributes
     ----------
+    network : Phenotype
     n_inputs, n_outputs : int
         Numbers of an observation, and of the outputs.
     steps : int
@@ -39,7 +40,7 @@ class Actor:
     """
 
     def __init__(self, network: Phenotype) -> None:
-        self._network = network
+        self.network = network
         plan, dtype = network.plan, network.parameters.dtype
         self._layout, self._buffers, self._width = passes.runtime_for(plan, 1, dtype)
         if network.dormant_learn:
@@ -88,7 +89,7 @@ class Actor:
 
     def _run(self, observation: FloatArray, outputs: FloatArray) -> None:
         layout, rows, buffers = self._layout, self._rows, self._buffers
-        if not self._network.plan.convolutions:
+        if not self.network.plan.convolutions:
             acting_kernels.act(
                 layout,
                 rows,
@@ -101,6 +102,6 @@ class Actor:
             )
             return
         acting_kernels.read_observation(layout, rows, observation, buffers)
-        plan = self._network.plan
+        plan = self.network.plan
         passes.forward(plan, layout, self._weights, self._bias, buffers, self._width)
         acting_kernels.write_outputs(layout, rows, buffers, outputs)

@@ -9,13 +9,18 @@ with each job; :mod:`evo.evolution.credit` computes them from the finished gener
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from cnn.settings import NoEffectError
 from evo.editing.editor import GenomeEditor
+from evo.gradient_free.dense_kernels import OPERATOR_CODES
+from evo.gradient_free.dense_population import check_dense_form
+from evo.gradient_free.generation import breed, draw_key, rules_of
+from evo.gradient_free.settings import UNREAD_OPERATORS, NeuroevolutionSettings, WeightSettings
 from evo.operators.elementary import threshold_at_quantile
 from evo.operators.growth import gradient_edges, random_edges
 from evo.operators.operation import Operation, OperatorSettings, Parameters, ProposalContext
@@ -58,13 +63,14 @@ _PARTS_OF_METHODS = (
 """Settings that replace a part of a method unless they are None."""
 
 
-_DRAWING = ("mixed", "weighted", "adaptive", "layerwise")
+_DRAWING = ("mixed", "weighted", "adaptive", "layerwise", "compiled")
 
 READERS = {
     "operator_weights": _DRAWING,
-    "max_operations": _DRAWING[:3],
-    "min_probability": _DRAWING[2:],
-    "credit_decay": _DRAWING[2:],
+    "max_operations": ("mixed", "weighted", "adaptive", "compiled"),
+    "min_probability": ("adaptive", "layerwise"),
+    "credit_decay": ("adaptive", "layerwise"),
+    "weights": ("compiled",),
     "rewiring_probability": ("mixed", "layerwise"),
     "gradient_fraction": ("mixed", "layerwise"),
     "rewired_fraction": ("mixed", "layerwise", *METHODS),
@@ -80,6 +86,13 @@ READERS = {
 """The policies of the package that read a setting; an own policy may read all, and an own method what methods read."""
 
 
+_UNREAD_OPERATORS = [name for name in UNREAD_OPERATORS if name != "mutation_probability"]
+"""The settings of operators that the policy ``compiled`` does not read."""
+
+_COMPILED_DEFAULTS = NeuroevolutionSettings()
+"""Where the defaults of the policy ``compiled`` come from."""
+
+
 class PolicySettings(Settings, frozen=True, extra="forbid"):
     """How a modify phase chooses."""
 
@@ -87,21 +100,23 @@ class PolicySettings(Settings, frozen=True, extra="forbid"):
         "mixed",
         description="The policy. mixed: prune and regrow, or draw operators. weighted: draw operators by their "
         "weight. adaptive: draw operators by the fitness that their children gained. layerwise: prune and regrow each "
-        "layer; changes of layer sizes are drawn as in adaptive. set, rigl, cht, chts, chtss, gmp, granet, mest: "
-        "published methods of sparse training (sparse-training.md). random: draw a new random topology. none: change "
-        "nothing.",
+        "layer; changes of layer sizes are drawn as in adaptive. compiled: draw A B C D F H N by their weight in "
+        "compiled code, as evo.neuroevolve does, in small networks of neurons (compiled-tasks.md). set, rigl, cht, "
+        "chts, chtss, gmp, granet, mest: published methods of sparse training (sparse-training.md). random: draw a new "
+        "random topology. none: change nothing.",
     )
     operator_weights: dict[str, float] = Field(
         default_factory=lambda: (
             dict.fromkeys("ABCDFH", 1.0) | {"N": 2.0} | dict.fromkeys("IRSUEO", 0.25)
         ),
-        description="relative frequency with which mixed, weighted, adaptive and layerwise draw each operator. "
-        "adaptive and layerwise start from these frequencies and change them by the fitness that was gained.",
+        description="relative frequency with which mixed, weighted, adaptive, layerwise and compiled draw each "
+        "operator; by default compiled draws them as evo.neuroevolve does, mostly N. adaptive and layerwise start from "
+        "these frequencies and change them by the fitness that was gained.",
     )
     max_operations: int = Field(
         2,
         ge=1,
-        description="mixed, weighted, adaptive: largest number of operators that one modify phase draws.",
+        description="mixed, weighted, adaptive, compiled: largest number of operators that one modify phase draws.",
     )
     min_probability: float = Field(
         0.04,
@@ -213,6 +228,22 @@ class PolicySettings(Settings, frozen=True, extra="forbid"):
         "network stays within operators.max_parameters and operators.max_macs; without them it keeps its size.",
     )
     operators: OperatorSettings = OperatorSettings()
+    weights: WeightSettings = WeightSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _set_defaults_of_compiled(cls, values: Any) -> Any:
+        """Give the policy ``compiled`` the operators of :func:`evo.neuroevolve`, unless others are given."""
+        if not isinstance(values, Mapping) or values.get("name") != "compiled":
+            return values
+        moves = {"mutation_probability": 1.0 - _COMPILED_DEFAULTS.growth_fraction}
+        operators = values.get("operators")
+        if operators is None or isinstance(operators, Mapping):
+            operators = moves | dict(operators or {})
+        elif "mutation_probability" not in operators.model_fields_set:
+            operators = operators.model_copy(update=moves)
+        defaults = {"operator_weights": _COMPILED_DEFAULTS.operator_weights}
+        return defaults | dict(values) | {"operators": operators}
 
     @field_validator("operator_weights")
     @classmethod
@@ -228,7 +259,7 @@ class PolicySettings(Settings, frozen=True, extra="forbid"):
     @property
     def drawn_weights(self) -> dict[str, float]:
         """The weights above 0 of the operators that the policy draws; empty if it draws none."""
-        if self.name not in {"mixed", "weighted", "adaptive", "layerwise"}:
+        if self.name not in _DRAWING:
             return {}
         codes: Iterable[str] = self.operator_weights
         if self.name == "layerwise":
@@ -329,6 +360,22 @@ class PolicySettings(Settings, frozen=True, extra="forbid"):
         return self
 
     @model_validator(mode="after")
+    def _operators_are_compiled(self) -> Self:
+        if self.name != "compiled":
+            return self
+        for code, weight in self.operator_weights.items():
+            if weight > 0 and code not in OPERATOR_CODES:
+                raise ValueError(
+                    f'operator_weights must be of {", ".join(OPERATOR_CODES)} where name = "compiled"; '
+                    f"got {code} = {weight}"
+                )
+        for name in _UNREAD_OPERATORS:
+            given = getattr(self.operators, name)
+            if given != getattr(OperatorSettings(), name):
+                raise NoEffectError(f"operators.{name}", 'where name = "compiled"', given)
+        return self
+
+    @model_validator(mode="after")
     def _shares_fit(self) -> Self:
         drawn = len(self.drawn_weights)
         if self.learns and self.min_probability * drawn > 1:
@@ -366,6 +413,25 @@ def draw_operators(
                 break
             del weights[code]
     return operations
+
+
+def mutate_compiled(
+    editor: GenomeEditor, context: ProposalContext, settings: PolicySettings
+) -> list[Operation]:
+    """Draw and apply a few of the operators A B C D F H N in compiled code, as :func:`evo.neuroevolve` does.
+
+    Unlike in :func:`draw_operators`, nobody looks whether a proposal changes what the network computes.
+
+    Raises
+    ------
+    ValueError
+        If the network is not for compiled code (:func:`evo.gradient_free.dense_population.check_dense_form`).
+    """
+    genome = editor.freeze()
+    check_dense_form(genome)
+    rules = rules_of(genome, settings.operators, settings.weights, settings.max_operations)
+    (child,), _ = breed([genome], rules, settings.operator_weights, [draw_key(context.rng)])
+    return [apply_operation(editor, one.operator, one.parameters) for one in child.operations]
 
 
 def draw_topology(
@@ -429,6 +495,7 @@ POLICIES.fill(
         "weighted": draw_operators,
         "adaptive": draw_operators,
         "layerwise": rewire_layerwise,
+        "compiled": mutate_compiled,
         **METHODS,
         "random": draw_topology,
         "none": leave_alone,

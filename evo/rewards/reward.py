@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnn.checks import brief, did_you_mean, is_whole
 from evo.errors import SettingsError
+from evo.gradient_free.task import CompiledTask
 from evo.interruption import is_interruption
 from evo.phenotype.actor import Actor
 from evo.phenotype.phenotype import Phenotype
 from evo.registry import Registry
+from evo.rewards.compiled_reward import COMPILED_REWARDS, CompiledReward
 from evo.rewards.gymnasium_reward import GymnasiumReward
 from evo.rewards.interface import Interface
 
@@ -77,9 +80,12 @@ def _converted(name: str, given: Any) -> Any:
 
 
 REWARDS: Registry[Any] = Registry("reward", convert=_converted)
-"""The rewards by name: a class, or a function, whose keyword parameters are the options of the reward."""
+"""The rewards by name: a class, or a function, whose keyword parameters are the options of the reward.
 
-REWARDS.fill({"gymnasium": GymnasiumReward})
+A function may make a :class:`evo.gradient_free.CompiledTask` as well.
+"""
+
+REWARDS.fill({"gymnasium": GymnasiumReward, **COMPILED_REWARDS})
 
 
 def make_reward(name: str, options: Mapping[str, Any]) -> Reward:
@@ -93,6 +99,8 @@ def make_reward(name: str, options: Mapping[str, Any]) -> Reward:
     try:
         _check_options(name, options)
         made = REWARDS[name](**options)
+        if isinstance(made, CompiledTask):
+            made = CompiledReward(made)
         check_reward(made)
     except SettingsError as error:
         raise SettingsError(f"task.{error}") from error
@@ -264,8 +272,22 @@ def play(reward: Reward, network: Phenotype, streams: Iterable[np.random.Generat
                 raise
             raise EpisodeError(error, len(rows) + 1, actor.steps) from error
         rows.append([fitness, float(actor.steps - before), *(measures[name] for name in names)])
+    return played(reward, np.array(rows), actor.steps)
+
+
+def played(reward: Reward, rows: NDArray[np.float64], steps: int) -> Played:
+    """Return episodes that a network has played.
+
+    Parameters
+    ----------
+    reward : Reward
+    rows : ndarray of float64, shape (n_episodes, n_measures)
+        The measures of each episode, in the order of :func:`measures_of`.
+    steps : int
+        Environment steps in all of them.
+    """
     means = np.mean(rows, axis=0).tolist()
-    return Played(dict(zip(measures_of(reward), means, strict=True)), len(rows), actor.steps)
+    return Played(dict(zip(measures_of(reward), means, strict=True)), len(rows), steps)
 
 
 def returned_by(reward: Reward, returned: Any) -> tuple[float, dict[str, float]]:

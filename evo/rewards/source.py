@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
+from evo.errors import SettingsError
 from evo.preparation import Preparation
 from evo.rewards.interface import Interface
 from evo.rewards.reward import REWARDS, Reward, directions_of, interface_of, measures_of
@@ -43,7 +44,16 @@ class EpisodeSource:
             If the options do not suit it, or a package is missing.
         """
         check_installed(settings.strategy)
-        return cls(settings, settings.make())
+        reward = settings.make()
+        if getattr(reward, "is_fixed", False):
+            for name in ("episodes", "test_episodes"):
+                count = getattr(settings, name)
+                if count > 1:
+                    raise SettingsError(
+                        f"task.{name} must be at most 1 where all episodes are the same, unless task.options.start is "
+                        f'"random"; got {count}'
+                    )
+        return cls(settings, reward)
 
     def __len__(self) -> int:
         """Return 0: there are no samples."""

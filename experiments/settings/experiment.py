@@ -416,6 +416,26 @@ class Experiment(Settings, frozen=True, extra="forbid"):
         return self
 
     @model_validator(mode="after")
+    def _engine_suits(self) -> Self:
+        """Refuse what the compiled engine cannot do; what it needs of data and founders, a run checks."""
+        if self.evolution.engine == "general":
+            return self
+        where = 'where evolution.engine = "compiled"'
+        if self.policy.name not in ("compiled", "none"):
+            raise ValueError(
+                f'policy.name must be "compiled" or "none" {where}; got {self.policy.name!r}'
+            )
+        for name in ("timeout", "memory"):
+            given = getattr(self.evaluation, name)
+            if given is not None:
+                raise ValueError(
+                    f"evaluation.{name} must not be given {where}, which has no workers; got {given!r}"
+                )
+        if self.founders.graph == "maps":
+            raise ValueError(f'founders.graph must draw networks of neurons {where}; got "maps"')
+        return self
+
+    @model_validator(mode="after")
     def _settings_of_recipes_are_read(self) -> Self:
         """Refuse values of a setting of recipes, for genes or candidates, that no recipe reads."""
         searched = self.baseline.search.training

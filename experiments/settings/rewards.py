@@ -1,4 +1,4 @@
-"""What the other settings of an experiment are beside a reward: defaults that need no samples, and rules."""
+"""What the other settings of an experiment are beside a reward, or where nothing trains: other defaults, and rules."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,7 +35,7 @@ def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of an experiment; beside a task, with what the defaults would be that need no samples.
 
     Without a strategy there is no train phase, and operator N moves weights. No edges grow by gradient, and there are
-    no baselines.
+    no baselines. The compiled engine trains nothing, whatever judges.
 
     Examples
     --------
@@ -43,6 +43,10 @@ def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     {'steps_per_generation': 0}
     """
     found = dict(values)
+    if _value(found.get("evolution"), "engine") == "compiled":
+        untrained = {"steps_per_generation": 0, "train_only_fraction": 0.0}
+        found["evolution"] = _with(found["evolution"], untrained)
+        found["policy"] = _with(found.get("policy"), {"name": "compiled"})
     if found.get("task") is None:
         return found
     if not _trains(found["task"]):

@@ -238,7 +238,11 @@ class Runs:
 
     def _groups(self, left: Mapping[str, Experiment]) -> list[dict[str, Experiment]]:
         """Return runs whose searches can share workers, group by group; nothing if each is better done for itself."""
-        evolving = {name: one for name, one in left.items() if one.evolve}
+        evolving = {
+            name: one
+            for name, one in left.items()
+            if one.evolve and one.evolution.engine == "general"
+        }
         if len(evolving) < 2 or self._are_brief(evolving):
             return []
         groups: dict[Any, dict[str, Experiment]] = {}

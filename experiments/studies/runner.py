@@ -41,6 +41,7 @@ from experiments.studies.arguments import check_limits, check_types, check_worke
 from experiments.studies.episodes import check_reward_judges
 from experiments.studies.execution import (
     Plan,
+    check_engine,
     execute,
     is_brief,
     reporting_an_interruption,
@@ -529,7 +530,7 @@ def _plan(
     for one in _different(splits):
         check_arms(experiment.baseline, experiment.training, genes, dataset, one.input_shape)
     given, founders = begin(experiment, splits) if experiment.evolve else (None, {})
-    return Plan(experiment, dataset, splits, checked_fitness, given, founders)
+    return check_engine(Plan(experiment, dataset, splits, checked_fitness, given, founders))
 
 
 def _plan_of_episodes(
@@ -549,7 +550,7 @@ def _plan_of_episodes(
     check_measure(experiment, own)
     splits = [EpisodeSplit(own) for _ in seeds_of(experiment)]
     given, founders = begin(experiment, splits)
-    return Plan(experiment, own, splits, own.reward, given, founders)
+    return check_engine(Plan(experiment, own, splits, own.reward, given, founders))
 
 
 def _different(splits: Sequence[Split]) -> Iterable[Split]:
@@ -627,7 +628,8 @@ def workers_for(plan: Plan, used: Used, workers: int | None, address: str | None
     """Return the number of workers of a run: as given, or 0 if none is given and the run is brief.
 
     A brief run would take longer with workers, because Ray has to start. With limits or code of the user's own it has
-    workers all the same: they survive what an individual may do.
+    workers all the same: they survive what an individual may do. Workers cannot share a generation of the compiled
+    engine, so it has none, whatever is given.
 
     Raises
     ------
@@ -638,6 +640,8 @@ def workers_for(plan: Plan, used: Used, workers: int | None, address: str | None
     """
     if not plan.experiment.evolve or workers == 0:
         return workers
+    if plan.experiment.evolution.engine == "compiled":
+        return 0
     own_judge = plan.experiment.task is None and not FITNESSES.is_built_in(plan.fitness)
     may_fail = used.parts or limits_of(plan.experiment) or own_judge
     if workers is None and address is None and not may_fail and is_brief(plan):

@@ -46,6 +46,7 @@ PRESETS = [
     "diabetes",
     "digits",
     "digits-random",
+    "double-pole",
     "example",
     "fashion",
     "fashion-small",

@@ -55,6 +55,7 @@ PRESETS = {
 WITH_ARMS = {
     "augmented-fashion",
     "cart-pole",
+    "double-pole",
     "fashion",
     "fashion-small",
     "few-labels",
@@ -435,10 +436,10 @@ def test_an_unknown_preset_is_answered_with_the_known_ones(preset):
     message = message_of(preset)
     assert message.startswith(f"unknown preset {preset!r}")
     assert (
-        "adding-problem, augmented-fashion, cart-pole, delayed-xor, diabetes, digits, digits-random, example, fashion, "
-        "fashion-small, few-labels, growth-digits, idx, kernels-digits, lenet-fashion, lenet-mnist, mackey-glass, "
-        "mlp-mnist, mnist-kernels, parity, rigl-digits, rigl-mnist, sequential-digits, set-digits, set-mnist, "
-        "sparse-mlp, spirals, time-to-accuracy, xor" in message
+        "adding-problem, augmented-fashion, cart-pole, delayed-xor, diabetes, digits, digits-random, double-pole, "
+        "example, fashion, fashion-small, few-labels, growth-digits, idx, kernels-digits, lenet-fashion, lenet-mnist, "
+        "mackey-glass, mlp-mnist, mnist-kernels, parity, rigl-digits, rigl-mnist, sequential-digits, set-digits, "
+        "set-mnist, sparse-mlp, spirals, time-to-accuracy, xor" in message
     )
     assert ".toml" in message
 
