@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from evo import Genome, Phenotype, replay
+from evo import Genome, NeuroevolutionSettings, Phenotype, replay
+from evo.errors import SettingsError
 from evo.evolution.statistics import describe_neurons, describe_sizes
 from evo.gradient_free import act, compiled_task
 from evo.gradient_free.agent_kernels import interface_to
@@ -18,6 +19,8 @@ from evo.gradient_free.generation import (
 )
 from evo.gradient_free.settings import WeightSettings
 from evo.operators.operation import OperatorSettings
+from evo.phenotype.actor import Actor
+from evo.policies import PolicySettings
 from evo.rewards import play
 from evo.rewards.compiled_reward import CompiledReward
 
@@ -185,8 +188,6 @@ def test_networks_of_any_order_play_in_compiled_tasks():
     network = Phenotype(moved, "squared_error")
     found = play(CompiledReward(TASK), network, streams()).measures["last"]
     lasts = []
-    from evo.phenotype.actor import Actor
-
     actor = Actor(network)
     for rng_ in streams():
         own = []
@@ -197,6 +198,36 @@ def test_networks_of_any_order_play_in_compiled_tasks():
             own.append(float(outputs[1]))
         lasts.append(np.mean(own))
     assert found == pytest.approx(np.mean(lasts), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("mutation_probability", 0.5),
+        ("mutation_std", 1.0),
+        ("activations", ("relu",)),
+        ("max_parameters", 5),
+        ("max_macs", 5),
+    ],
+)
+def test_settings_of_operators_that_compiled_mutation_does_not_read_are_refused(name, value):
+    with pytest.raises(SettingsError, match=f"operators.{name} must not be given"):
+        NeuroevolutionSettings(operators={name: value})
+    if name == "mutation_probability":
+        assert PolicySettings(
+            name="compiled", operators={name: value}
+        ).operators == OperatorSettings(**{name: value})
+    else:
+        with pytest.raises(SettingsError, match=f"operators.{name} must not be given"):
+            PolicySettings(name="compiled", operators={name: value})
+
+
+def test_the_policy_draws_as_neuroevolution_does_by_default():
+    policy, raw = PolicySettings(name="compiled"), NeuroevolutionSettings()
+    assert policy.operator_weights == raw.operator_weights
+    assert policy.max_operations == raw.max_operations
+    assert policy.operators.mutation_probability == 1 - raw.growth_fraction
+    assert policy.weights.model_dump().items() <= raw.model_dump().items()
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ SLICES = {
     "set-digits": None,
     "kernels-digits": ("cnn", "set", "straight-through", "static-2x"),
     "cart-pole": ("evolved", "random_search"),
+    "double-pole": ("evolved", "random_search", "no_selection"),
 }
 """The published sets, and the arms of a study that are run again."""
 
