@@ -14,7 +14,7 @@ import numpy as np
 
 from cnn.checks import brief
 from cnn.training.budget import Bound
-from cnn.training.curve import LearningCurve, make_curve
+from cnn.training.curve import LearningCurve
 from cnn.training.trainer import OptimizerState
 from evo.editing.editor import GenomeEditor
 from evo.evolution.duplicates import duplicates_training, same_parameters
@@ -214,8 +214,7 @@ def _modify_train_evaluate(
     judgement, reason = _judge(task, judged, job.generation, phase)
     if reason:
         failed = _without_result(job, "failed", reason, operations, statistics, phase, network.macs)
-        costs = ("episodes", "environment_steps")
-        return replace(failed, **{name: judgement[name] for name in costs if name in judgement})
+        return replace(failed, **_costs_in(judgement))
     return Individual(
         job=job,
         status="ok",
@@ -237,6 +236,12 @@ def _modify_train_evaluate(
         ancestry_macs=job.ancestry_macs + report.samples * network.macs,
         **judgement,
     )
+
+
+def _costs_in(judgement: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a judgement that say what was played; none where samples judge."""
+    names = ("episodes", "environment_steps")
+    return {name: judgement[name] for name in names if name in judgement}
 
 
 def untrained_individual(
@@ -263,17 +268,9 @@ def untrained_individual(
         Wall time of modifying and of judging.
     """
     judgement, reason = _fields_of(judged)
-    common: dict[str, Any] = {
-        "curve": make_curve(job.first_step, [], [], ()),
-        "ended_by": "steps",
-        "modify_seconds": seconds[0],
-    }
     if reason:
         failed = _without_result(job, "failed", reason, operations, statistics)
-        costs = {
-            name: judgement[name] for name in ("episodes", "environment_steps") if name in judgement
-        }
-        return replace(failed, **common | {"modify_seconds": 0.0}, **costs)
+        return replace(failed, ended_by="steps", **_costs_in(judgement))
     return Individual(
         job=job,
         status="ok",
@@ -283,13 +280,15 @@ def untrained_individual(
         operations=operations,
         statistics=statistics,
         train_loss=None,
+        curve=None,
         steps=0,
+        ended_by="steps",
+        modify_seconds=seconds[0],
         train_seconds=0.0,
         evaluate_seconds=seconds[1],
         ancestry_steps=job.first_step,
         ancestry_seconds=job.ancestry_seconds,
         ancestry_macs=job.ancestry_macs,
-        **common,
         **judgement,
     )
 
