@@ -84,7 +84,9 @@ from .rewards import REWARDS as REWARDS
 from .rewards import Interface as Interface
 from .rewards import Reward as Reward
 from .rewards import TaskSettings as TaskSettings
+from .selection import DESCRIPTORS as DESCRIPTORS
 from .selection import SELECTIONS as SELECTIONS
+from .selection import Descriptor as Descriptor
 from .selection import OffspringRequest as OffspringRequest
 from .selection import Selection as Selection
 from .selection import SelectionSettings as SelectionSettings

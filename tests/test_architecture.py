@@ -42,7 +42,8 @@ MAY_IMPORT = {
     "evo.policies": "evo evo.genome evo.editing evo.operators evo.gradient_free evo.gradient_free.generation",
     "evo.phenotype.kernels": "evo.genome cnn.layers.kernels",
     "evo.phenotype": "evo evo.genome evo.phenotype.kernels cnn.layers.kernels",
-    "evo.selection": "evo",
+    "evo.selection.contract": "evo evo.genome",
+    "evo.selection": "evo evo.genome evo.recombination evo.selection.contract",
     "evo.preparation": "evo",
     "evo.rewards": "evo evo.genome evo.operators evo.phenotype evo.preparation evo.gradient_free"
     " evo.gradient_free.control evo.gradient_free.generation",
@@ -60,7 +61,7 @@ MAY_IMPORT = {
     "experiments.settings": "evo evo.genome evo.initial evo.operators evo.policies evo.selection evo.evolution"
     " evo.rewards experiments.arms experiments.datasets",
     "experiments.statistics": "",
-    "experiments.analysis.frames": "evo evo.storage experiments.statistics",
+    "experiments.analysis.frames": "evo evo.selection evo.storage experiments.statistics",
     "experiments.analysis": "evo evo.evolution evo.storage experiments.settings experiments.statistics"
     " experiments.analysis.frames",
     "experiments.progress": "evo evo.evolution experiments.analysis experiments.settings",

@@ -142,7 +142,7 @@ class Evolution:
                     parent,
                     in_parallel,
                     probabilities,
-                    state.population,
+                    _possible_mates(request, state.population),
                 )
             )
         return jobs
@@ -204,12 +204,13 @@ class Evolution:
             isinstance(one, OffspringRequest)
             and 0 <= one.parent < n_slots
             and 0 <= one.slot < n_slots
+            and all(0 <= mate < n_slots for mate in one.mates or ())
             for one in requests
         )
         if not usable or not requests:
             name = self.task.evolution.selection.name
             raise EvolutionError(
-                f"propose of selection {name!r} must return a list of OffspringRequest, parent and slot below "
+                f"propose of selection {name!r} must return a list of OffspringRequest, parent, slot and mates below "
                 f"{n_slots}; got {requests!r}"
             )
 
@@ -227,6 +228,13 @@ class Evolution:
             raise EvolutionError(
                 f"select of selection {name!r} must return {n_slots} of the given individuals; got {got!r}"
             )
+
+
+def _possible_mates(
+    request: OffspringRequest, population: Sequence[Individual]
+) -> Sequence[Individual]:
+    """Return those of a population who may be mates of an offspring."""
+    return population if request.mates is None else [population[slot] for slot in request.mates]
 
 
 def check_number_of_founders(task: Task, founders: Sequence[Genome]) -> None:

@@ -10,7 +10,7 @@ from cnn.training.recipe_genes import RecipeGenes
 from evo.evolution.fitness import FITNESSES
 from evo.phenotype.phenotype import Dormant
 from evo.recombination import RecombinationSettings
-from evo.selection import SELECTIONS, SelectionSettings
+from evo.selection import DESCRIPTORS, SELECTIONS, SelectionSettings, named_descriptors
 from evo.settings import Settings
 
 CURVE_POINTS = 4
@@ -139,11 +139,20 @@ class EvolutionSettings(Settings, frozen=True, extra="forbid"):
 
     @model_validator(mode="after")
     def _population_suits(self) -> Self:
-        if self.selection.name == "successive_halving" and self.population < 2:
-            raise ValueError(
-                'population must be at least 2 where selection.name = "successive_halving"; '
-                f"got {self.population}"
-            )
+        check = SELECTIONS[self.selection.name].check
+        if check is not None:
+            check(self.population, self.selection)
+        return self
+
+    @model_validator(mode="after")
+    def _statistics_suit(self) -> Self:
+        if self.statistics == "sizes":
+            for key, name in named_descriptors(self.selection):
+                if name in DESCRIPTORS and DESCRIPTORS[name].of_graph:
+                    raise ValueError(
+                        f'statistics must be "all" where selection.{key} has {name}, which is empty otherwise; '
+                        f"got {self.statistics!r}"
+                    )
         return self
 
     @model_validator(mode="after")

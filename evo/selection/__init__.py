@@ -2,19 +2,21 @@
 
 A selection is two functions. `propose` requests offspring of the population, each for one slot. `select` fills the
 slots from the evaluated offspring. All schemes train every survivor for equally many steps, so no individual wins
-because it was trained longer. Each scheme is a module of its own; what they share is in
-:mod:`evo.selection.requests`.
+because it was trained longer; only the archive of `novelty` stays as it is while topologies change. Each scheme is a
+module of its own; what they share is in :mod:`evo.selection.contract`.
 
 In the asynchronous mode (:mod:`evo.evolution.asynchronous`) a selection requests one offspring at a time, of the
 individuals that are known by then.
 """
 
 from evo.selection.ageing import AGEING
-from evo.selection.local_search import LOCAL_SEARCH
-from evo.selection.mu_plus_lambda import MU_PLUS_LAMBDA
-from evo.selection.nsga2 import NSGA2
-from evo.selection.random_search import RANDOM_SEARCH
-from evo.selection.requests import (
+from evo.selection.contract.descriptors import (
+    DESCRIPTORS,
+    Descriptor,
+    check_names,
+    named_descriptors,
+)
+from evo.selection.contract.requests import (
     Candidate,
     OffspringRequest,
     Vacancy,
@@ -22,25 +24,36 @@ from evo.selection.requests import (
     continue_all,
     ranked,
 )
-from evo.selection.settings import (
+from evo.selection.contract.settings import (
     SELECTIONS,
     Selection,
     SelectionSettings,
     SingleSelection,
 )
+from evo.selection.local_search import LOCAL_SEARCH
+from evo.selection.map_elites import MAP_ELITES
+from evo.selection.mu_plus_lambda import MU_PLUS_LAMBDA
+from evo.selection.novelty import NOVELTY
+from evo.selection.nsga2 import NSGA2
+from evo.selection.random_search import RANDOM_SEARCH
+from evo.selection.speciation import SPECIATION
 from evo.selection.successive_halving import SUCCESSIVE_HALVING
 from evo.selection.tournament import TOURNAMENT
 
 __all__ = [
+    "DESCRIPTORS",
     "SELECTIONS",
     "Candidate",
+    "Descriptor",
     "OffspringRequest",
     "Selection",
     "SelectionSettings",
     "SingleSelection",
     "Vacancy",
     "best_of_each_slot",
+    "check_names",
     "continue_all",
+    "named_descriptors",
     "ranked",
 ]
 
@@ -53,5 +66,8 @@ SELECTIONS.fill(
         "ageing": AGEING,
         "nsga2": NSGA2,
         "successive_halving": SUCCESSIVE_HALVING,
+        "map_elites": MAP_ELITES,
+        "novelty": NOVELTY,
+        "speciation": SPECIATION,
     }
 )

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evo.selection.requests import (
+from evo.selection.contract.requests import (
     Candidate,
     OffspringRequest,
     ranked,
     select_offspring,
     tournament_winner,
 )
-from evo.selection.settings import Selection, SelectionSettings
+from evo.selection.contract.settings import Selection, SelectionSettings
 
 
 def _propose(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from evo.selection.requests import (
+from evo.selection.contract.requests import (
     C,
     Candidate,
     OffspringRequest,
@@ -12,7 +12,7 @@ from evo.selection.requests import (
     best_of_each_slot,
     ranked,
 )
-from evo.selection.settings import Selection, SelectionSettings, SingleSelection
+from evo.selection.contract.settings import Selection, SelectionSettings, SingleSelection
 
 
 def _propose_local(

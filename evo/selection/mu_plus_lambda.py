@@ -8,8 +8,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evo.selection.requests import C, Candidate, OffspringRequest, continue_each, fill_slots, ranked
-from evo.selection.settings import Selection, SelectionSettings
+from evo.selection.contract.requests import (
+    C,
+    Candidate,
+    OffspringRequest,
+    continue_each,
+    fill_slots,
+    ranked,
+)
+from evo.selection.contract.settings import Selection, SelectionSettings
 
 
 def n_children(population: int, settings: SelectionSettings) -> int:

@@ -5,12 +5,13 @@ Transactions on Evolutionary Computation 6). The ranks are computed by moocore. 
 Here it is trained further beside its children, so that all that compete were trained for equally many steps.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.selection.requests import (
+from evo.selection.contract.descriptors import points_of
+from evo.selection.contract.requests import (
     C,
     Candidate,
     OffspringRequest,
@@ -19,19 +20,23 @@ from evo.selection.requests import (
     ranked,
     tournament_winner,
 )
-from evo.selection.settings import Objective, Selection, SelectionSettings
+from evo.selection.contract.settings import Selection, SelectionSettings
 
-OBJECTIVES: Mapping[Objective, Callable[[Candidate], float]] = {
-    "fitness": lambda one: -_number(one.fitness),
-    "validation_loss": lambda one: _number(one.validation_loss),
-    "parameters": lambda one: _number(one.statistics.parameters if one.statistics else None),
-    "macs": lambda one: _number(one.statistics.macs if one.statistics else None),
-}
-"""What is minimised. The fitness is maximised, so its negative is minimised."""
+
+def objective_values(individuals: Sequence[Candidate], name: str) -> NDArray[np.float64]:
+    """Return what is minimised, of each individual; infinity where it has no loss: nothing is worse.
+
+    The fitness is maximised, so its negative is minimised. A minus in front of another name asks for large values too.
+    """
+    if name == "fitness":
+        return np.array([-_number(one.fitness) for one in individuals])
+    if name == "validation_loss":
+        return np.array([_number(one.validation_loss) for one in individuals])
+    values: NDArray[np.float64] = points_of(individuals, [name.removeprefix("-")])[:, 0]
+    return -values if name.startswith("-") else values
 
 
 def _number(value: float | None) -> float:
-    """Return a value, or infinity where it is missing: nothing is worse."""
     return np.inf if value is None else float(value)
 
 
@@ -64,14 +69,14 @@ def crowding_distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return distances
 
 
-def crowded_order(individuals: Sequence[C], objectives: Sequence[Objective]) -> list[C]:
+def crowded_order(individuals: Sequence[C], objectives: Sequence[str]) -> list[C]:
     """Return the individuals with a fitness: by rank, within a rank the most isolated first, equals by number."""
     import moocore  # noqa: PLC0415 - few need it
 
     scored = ranked(individuals)
     if not scored:
         return []
-    points = np.array([[OBJECTIVES[name](one) for name in objectives] for one in scored])
+    points = np.column_stack([objective_values(scored, name) for name in objectives])
     ranks: NDArray[np.int64] = moocore.pareto_rank(points)
     distances = np.empty(len(scored))
     for rank in np.unique(ranks):

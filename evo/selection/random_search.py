@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evo.selection.requests import Candidate, OffspringRequest, Vacancy, select_offspring
-from evo.selection.settings import Selection, SelectionSettings, SingleSelection
+from evo.selection.contract.requests import Candidate, OffspringRequest, Vacancy, select_offspring
+from evo.selection.contract.settings import Selection, SelectionSettings, SingleSelection
 
 
 def _propose_random(

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evo.selection.requests import C, Candidate, OffspringRequest, continue_each, ranked
-from evo.selection.settings import Selection, SelectionSettings
+from evo.selection.contract.requests import C, Candidate, OffspringRequest, continue_each, ranked
+from evo.selection.contract.settings import Selection, SelectionSettings
 
 
 def _propose(
@@ -49,10 +49,18 @@ def _survivors(population: int, settings: SelectionSettings, generation: int) ->
     return (_expected(population, settings, generation) + 1) // 2
 
 
+def _check(population: int, settings: SelectionSettings) -> None:
+    if population < 2:
+        raise ValueError(
+            f'population must be at least 2 where selection.name = "successive_halving"; got {population}'
+        )
+
+
 SUCCESSIVE_HALVING = Selection(
     _propose,
     _select,
     name="grow many, keep the better half of those left, generation by generation",
     expected_offspring=_expected,
     expected_survivors=_survivors,
+    check=_check,
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from evo.selection.requests import (
+from evo.selection.contract.requests import (
     Candidate,
     OffspringRequest,
     Vacancy,
@@ -12,7 +12,7 @@ from evo.selection.requests import (
     select_offspring,
     tournament_winner,
 )
-from evo.selection.settings import Selection, SelectionSettings, SingleSelection
+from evo.selection.contract.settings import Selection, SelectionSettings, SingleSelection
 
 
 def _propose_tournament(

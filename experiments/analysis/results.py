@@ -435,6 +435,15 @@ class Results:
         """Return the Pareto fronts that nsga2 kept, see :func:`experiments.analysis.frames.selection_front`."""
         return frames.selection_front(self.population_at(), self.runs)
 
+    @property
+    def grid(self) -> frames.Grid:
+        """The grid of the runs with the selection map_elites."""
+        return frames.grid_of(self.runs)
+
+    def elites(self) -> pd.DataFrame:
+        """Return what MAP-Elites has found, cell by cell, see :func:`experiments.analysis.frames.elites`."""
+        return frames.elites(self.population_at(), self.runs)
+
     def settings(self) -> pd.DataFrame:
         """Return the settings that are not the defaults, see :func:`experiments.analysis.frames.changed_settings`.
 

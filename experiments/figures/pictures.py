@@ -24,6 +24,7 @@ from experiments.figures.images import draw_images
 from experiments.figures.matrices import draw_matrices
 from experiments.figures.networks import MOST_EDGES, draw_networks
 from experiments.figures.searches import (
+    draw_elites,
     draw_levels,
     draw_lineage,
     draw_operators,
@@ -129,6 +130,7 @@ PICTURES.fill(
     {
         "anytime": draw_anytime,
         "confusion": confusion,
+        "elites": draw_elites,
         "film": film.draw_film,
         "generations": draw_generations,
         "graph": graph,

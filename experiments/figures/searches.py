@@ -70,6 +70,50 @@ def title_of_objective(name: str) -> str:
     return SIZES.get(name, name.replace("_", " "))
 
 
+def draw_elites(results: Results, width: float = WIDTHS["page"]) -> Figure:
+    """Draw the grid of the selection map_elites, a panel for each arm: the mean fitness of the elites of all seeds.
+
+    The first two descriptors are the axes. Of cells that differ in further ones, the best is drawn.
+    """
+    found, grid = results.elites(), results.grid
+    if found.empty:
+        raise ResultsError("no network of the selection map_elites has a result")
+    names, shape = grid.settings.descriptors[:2], grid.bins[:2]
+    bins = [str(name) for name in found.columns if str(name).endswith("_bin")][:2]
+    found["arm"] = arms_of_searches(results, found)
+    best = found.groupby(["arm", "seed", *bins])["fitness"].max()
+    cells = best.groupby(["arm", *bins]).agg(["mean", "size"]).reset_index()
+    arms = [arm for arm in arms_of(results) if (cells["arm"] == arm).any()]
+    n_seeds = found["seed"].nunique()
+    title = f"Elites: mean fitness in each cell, {n_seeds} {'seed' if n_seeds == 1 else 'seeds'}"
+    figure = new_figure(
+        width, 0.7 * width / len(arms) + 0.8, f"{title}\n{where(results, 'validation part')}"
+    )
+    panels = figure.subplots(1, len(arms), sharey=True, squeeze=False).ravel()
+    limits = {"vmin": cells["mean"].min(), "vmax": cells["mean"].max()}
+    extent = [side for name in names for side in grid.settings.bounds[name]]
+    labels = arm_labels(arms_of(results), width)
+    for axes, arm in zip(panels, arms, strict=True):
+        own = cells[cells["arm"] == arm]
+        image = np.full((*shape, 1)[:2], np.nan)
+        image[tuple(own[name] for name in bins) + (0,) * (2 - len(bins))] = own["mean"]
+        shown = axes.imshow(
+            image.T,
+            origin="lower",
+            aspect="auto",
+            extent=extent if len(names) > 1 else [*extent, 0, 1],
+            **limits,
+        )
+        axes.set_title(labels[arm])
+        axes.set_xlabel(title_of_objective(names[0]))
+        if len(names) < 2:
+            axes.set_yticks([])
+        elif axes.get_subplotspec().is_first_col():
+            axes.set_ylabel(title_of_objective(names[1]))
+    figure.colorbar(shown, ax=list(panels)).set_label("fitness")
+    return figure
+
+
 def _draw_fronts(
     arms: Mapping[str, str],
     width: float,

@@ -38,6 +38,7 @@ from evo.policies.policies import PolicySettings
 from evo.registry import must_be_one_of
 from evo.rewards import TaskSettings
 from evo.seeding import Purpose, seed_sequence
+from evo.selection import check_names
 from evo.settings import Settings
 from experiments.arms import BaselineSettings
 from experiments.arms.settings import OF_WINNER, SEARCHED
@@ -366,6 +367,17 @@ class Experiment(Settings, frozen=True, extra="forbid"):
             check_task(self, self.task)
         elif verdict is not None and verdict not in METRICS:
             raise ValueError(f"evaluation.verdict {must_be_one_of(METRICS, verdict)}")
+        return self
+
+    @model_validator(mode="after")
+    def _descriptors_are_known(self) -> Self:
+        if self.task is None:  # of a reward, what it measures is known when it is made
+            verdict = self.evaluation.verdict
+            metrics = {*self.evaluation.metrics, *([verdict] if verdict else [])} - {"accuracy"}
+            try:
+                check_names(self.evolution.selection, sorted(metrics))
+            except ValueError as error:
+                raise ValueError(f"evolution.{error}") from None
         return self
 
     @model_validator(mode="after")

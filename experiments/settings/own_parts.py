@@ -21,7 +21,7 @@ from evo.policies.removal import REMOVALS
 from evo.policies.schedules import SCHEDULES
 from evo.registry import Registry
 from evo.rewards import REWARDS
-from evo.selection import SELECTIONS
+from evo.selection import DESCRIPTORS, SELECTIONS
 from experiments.arms import ARMS
 from experiments.datasets import DATASETS
 from experiments.settings.controls import CONTROLS
@@ -33,6 +33,10 @@ REGISTRIES: dict[str, tuple[Registry[Any], str]] = {
     "evo.REGROWTHS": (REGROWTHS, "policy.regrowth"),
     "evo.SCHEDULES": (SCHEDULES, "policy.fraction_schedule, policy.density_schedule"),
     "evo.SELECTIONS": (SELECTIONS, "evolution.selection.name"),
+    "evo.DESCRIPTORS": (
+        DESCRIPTORS,
+        "evolution.selection.descriptors, evolution.selection.objectives",
+    ),
     "evo.FITNESSES": (FITNESSES, "evolution.fitness"),
     "evo.REWARDS": (REWARDS, "task.name"),
     "evo.METRICS": (METRICS, "evaluation.metrics, evaluation.verdict"),

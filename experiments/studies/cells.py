@@ -42,7 +42,7 @@ from experiments.studies.execution import (
     told_of_stop,
 )
 from experiments.studies.founders import check_founders, founders_of_seed
-from experiments.studies.judgement import Source, check_judgement, check_measure
+from experiments.studies.judgement import Source, check_judgement, check_measures
 from experiments.studies.planned import Decision, StudyPlan, cell_of, decide, fitness_at
 from experiments.studies.runner import (
     go_on,
@@ -107,7 +107,7 @@ def check_data(experiments: Iterable[Experiment], data: DataSets) -> None:
     for experiment in experiments:
         dataset, settings = data.of(experiment), experiment.dataset.model_dump_json()
         if isinstance(dataset, EpisodeSource):
-            check_measure(experiment, dataset)
+            check_measures(experiment, dataset)
             check_founders(experiment, EpisodeSplit(dataset))
             continue
         if settings not in splits:

@@ -15,6 +15,7 @@ from evo.errors import SettingsError
 from evo.evolution.metrics import METRICS
 from evo.registry import must_be_one_of
 from evo.rewards import EpisodeSource, EpisodeSplit
+from evo.selection import check_names
 from evo.storage.tables import PLAYED, OwnColumns
 from experiments.analysis.deciding import broken_rule
 from experiments.datasets import Dataset, DataSplit
@@ -100,11 +101,15 @@ def check_judgement(experiment: Experiment, dataset: Dataset) -> None:
                 )
 
 
-def check_measure(experiment: Experiment, source: EpisodeSource) -> None:
-    """Raise SettingsError if the measure that decides comparisons is none of the reward, or has no direction.
+def check_measures(experiment: Experiment, source: EpisodeSource) -> None:
+    """Raise SettingsError if the selection, or a comparison, names a measure that the reward does not have.
 
-    A margin of equivalence has to suit it too.
+    The measure that decides comparisons has a direction, and the margin of equivalence suits it.
     """
+    try:
+        check_names(experiment.evolution.selection, source.measures)
+    except ValueError as error:
+        raise SettingsError(f"evolution.{error}") from None
     name, margin = (
         experiment.evaluation.verdict or "return",
         experiment.evaluation.equivalence_margin,

@@ -71,7 +71,8 @@ def _named(experiment: Experiment) -> Iterator[tuple[str, Registry[Any], Iterabl
                 if getattr(experiment, section) is None:  # there is no reward
                     continue
                 value = functools.reduce(getattr, keys, getattr(experiment, section))
-                yield kind, registry, (value,) if isinstance(value, str) else value or ()
+                names = (value,) if isinstance(value, str) else value or ()
+                yield kind, registry, [name.removeprefix("-") for name in names]
 
 
 def begun_with(known: Mapping[str, Any]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ from experiments.studies.judgement import (
     Split,
     check_defined,
     check_judgement,
-    check_measure,
+    check_measures,
     own_columns,
     weighted,
 )
@@ -547,7 +547,7 @@ def _plan_of_episodes(
                 f"{name} must not be given where the settings have a task, whose reward judges networks"
             )
     own = source if isinstance(source, EpisodeSource) else EpisodeSource.of(task)
-    check_measure(experiment, own)
+    check_measures(experiment, own)
     splits = [EpisodeSplit(own) for _ in seeds_of(experiment)]
     given, founders = begin(experiment, splits)
     return check_engine(Plan(experiment, own, splits, own.reward, given, founders))

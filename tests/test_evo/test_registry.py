@@ -7,6 +7,7 @@ import pytest
 
 from evo import (
     ACTIVATIONS,
+    DESCRIPTORS,
     FITNESSES,
     GRAPHS,
     OPERATORS,
@@ -26,7 +27,7 @@ from evo.settings import Settings
 from experiments import ARMS, DATASETS
 
 REGISTRIES = (
-    *(ACTIVATIONS, ARMS, DATASETS, FITNESSES, GRAPHS, OPERATORS),
+    *(ACTIVATIONS, ARMS, DATASETS, DESCRIPTORS, FITNESSES, GRAPHS, OPERATORS),
     *(POLICIES, REMOVALS, REGROWTHS, SCHEDULES, SELECTIONS, TOPOLOGIES),
 )
 
@@ -153,6 +154,8 @@ BAD = [
     (DATASETS, "f", "a file", TypeError),
     (DATASETS, "f", lambda n: None, TypeError),
     (DATASETS, "f", lambda *n: None, TypeError),
+    (DESCRIPTORS, "f", no_parameters, TypeError),
+    (DESCRIPTORS, "f", "depth", TypeError),
     (FITNESSES, "f", no_parameters, TypeError),
     (FITNESSES, "f", 3.0, TypeError),
     (GRAPHS, "f", no_parameters, TypeError),

@@ -4,6 +4,7 @@ The functions know data frames only; methods of :class:`experiments.Results` cal
 ``docs/analysis.md`` has the questions.
 """
 
+from experiments.analysis.frames.elites import Grid, elites, grid_of
 from experiments.analysis.frames.joins import join_tables, with_parent
 from experiments.analysis.frames.latex import latex_table
 from experiments.analysis.frames.losses import lost_networks
@@ -12,7 +13,10 @@ from experiments.analysis.frames.searches import objectives, pareto, population_
 from experiments.analysis.frames.settings import changed_settings, settings_of_studies
 
 __all__ = [
+    "Grid",
     "changed_settings",
+    "elites",
+    "grid_of",
     "join_tables",
     "latex_table",
     "lost_networks",

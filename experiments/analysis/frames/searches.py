@@ -1,6 +1,7 @@
 """What a search came to: its population at a generation, and the networks that no other one beats."""
 
 import json
+from collections.abc import Collection, Iterable
 
 import pandas as pd
 
@@ -123,7 +124,7 @@ def selection_front(population: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFram
     Raises
     ------
     ResultsError
-        If no run has this selection, or two have different objectives.
+        If no run has this selection, two have different objectives, or one is a descriptor that no table has.
     """
     of_runs = objectives(runs)
     members = population[population["run"].isin(of_runs) & (population["status"] == "ok")]
@@ -133,16 +134,36 @@ def selection_front(population: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFram
     if len(every) > 1:
         told = "; ".join(sorted(", ".join(one) for one in every))
         raise ResultsError(f"runs with selection nsga2 must have the same objectives; got {told}")
-    names = [*every.pop()]
-    goals = {"larger": ["fitness"] * ("fitness" in names)}
-    goals["smaller"] = [name for name in names if name != "fitness"]
-    fronts = [_front(of_seed, **goals) for _, of_seed in members.groupby(["run", "seed"])]
+    goals = _goals([*members], every.pop())
+    names = [*goals]
+    larger = [name for name, is_larger_better in goals.items() if is_larger_better]
+    smaller = [name for name in names if name not in larger]
+    fronts = [
+        _front(of_seed, larger=larger, smaller=smaller)
+        for _, of_seed in members.groupby(["run", "seed"])
+    ]
     found = pd.concat(fronts) if fronts else members
     found = found.assign(generation=found["individuals_generation"])
     order = ["run", "seed", *names, "individual"]
-    ascending = [name != "fitness" for name in order]
+    ascending = [name not in larger for name in order]
     columns = ["run", "seed", "slot", "individual", "parent", "generation", *names]
     return found.sort_values(order, ascending=ascending, kind="stable", ignore_index=True)[columns]
+
+
+def _goals(columns: Collection[str], names: Iterable[str]) -> dict[str, bool]:
+    """Return the column of each objective, and whether larger is better."""
+    return {
+        column_of(columns, name.removeprefix("-")): name == "fitness" or name.startswith("-")
+        for name in names
+    }
+
+
+def column_of(columns: Collection[str], name: str) -> str:
+    """Return the column of a descriptor or measure; raise ResultsError if there is none."""
+    column = name if name in columns else f"validation_{name}"
+    if column not in columns:
+        raise ResultsError(f"no table has the descriptor or measure {name!r}")
+    return column
 
 
 def objectives(runs: pd.DataFrame) -> dict[str, tuple[str, ...]]:

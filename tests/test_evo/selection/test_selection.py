@@ -1,47 +1,17 @@
 """Selection by itself: whom it asks for and who survives, on individuals that are nothing but numbers."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
+from schemes import individual, numbers, population, propose, scheme, select
 
 from evo.evolution.settings import EvolutionSettings
 from evo.selection import (
     SELECTIONS,
     OffspringRequest,
-    SelectionSettings,
     best_of_each_slot,
     ranked,
 )
 from evo.selection.nsga2 import crowded_order, crowding_distances
-
-
-def individual(number, fitness, slot=0, generation=0, parameters=0, macs=0):
-    return SimpleNamespace(
-        job=SimpleNamespace(individual=number, slot=slot, generation=generation),
-        fitness=fitness,
-        statistics=SimpleNamespace(parameters=parameters, macs=macs),
-    )
-
-
-def population(*fitnesses):
-    return [individual(k, fitness, k) for k, fitness in enumerate(fitnesses)]
-
-
-def numbers(individuals):
-    return [one.job.individual for one in individuals]
-
-
-def propose(name, members, seed=0, **settings):
-    return SELECTIONS[name].propose(
-        members, SelectionSettings(name=name, **settings), np.random.default_rng(seed)
-    )
-
-
-def select(name, members, offspring, generation=1, **settings):
-    return SELECTIONS[name].select(
-        members, offspring, SelectionSettings(name=name, **settings), generation
-    )
 
 
 def test_the_fittest_come_first_equals_by_number_and_failures_not_at_all():
@@ -52,7 +22,7 @@ def test_the_fittest_come_first_equals_by_number_and_failures_not_at_all():
 def test_every_slot_is_asked_for(name):
     requests = propose(name, population(1.0, None, 3.0, 2.0))
     assert {one.slot for one in requests} == {0, 1, 2, 3}
-    settings = EvolutionSettings(population=4, selection={"name": name})
+    settings = EvolutionSettings(population=4, selection=scheme(name))
     assert len(requests) == settings.expected_offspring(1)
     assert all(0 <= one.parent < 4 for one in requests)
     assert requests == propose(name, population(1.0, None, 3.0, 2.0))
@@ -63,7 +33,7 @@ def test_a_population_of_failures_still_asks_for_offspring(name):
     assert {one.slot for one in propose(name, population(None, None, None))} == {0, 1, 2}
 
 
-BY_SLOT = ["local_search", "tournament", "random_search", "ageing"]
+BY_SLOT = ["local_search", "tournament", "random_search", "ageing", "speciation"]
 """The selections in which the offspring of a slot compete for that slot alone."""
 
 
@@ -310,3 +280,13 @@ def test_the_better_half_goes_on_until_one_is_left_which_gets_children():
 def test_successive_halving_needs_two_slots():
     with pytest.raises(ValueError, match=r"population must be at least 2 where selection\.name"):
         EvolutionSettings(population=1, selection={"name": "successive_halving"})
+
+
+def test_objectives_may_be_descriptors_and_measures_and_a_minus_asks_for_large_values():
+    offspring = [
+        individual(10 + k, 1.0, depth=depth, metrics={"success": success})
+        for k, (depth, success) in enumerate([(3, 0.9), (2, 0.5), (4, 0.9), (2, 0.4)])
+    ]
+    objectives = ("depth", "-success")
+    selected = select("nsga2", population(0.0, 0.0), offspring, objectives=objectives)
+    assert sorted(numbers(selected)) == [10, 11]

@@ -142,7 +142,13 @@ def test_a_front_may_be_of_another_metric(finished):
 
 @pytest.mark.parametrize(
     "objectives",
-    [["validation_loss", "parameters", "macs"], ["fitness", "macs"], ["parameters"], ["fitness"]],
+    [
+        ["validation_loss", "parameters", "macs"],
+        ["fitness", "macs"],
+        ["parameters"],
+        ["fitness"],
+        ["-density", "loss"],
+    ],
 )
 def test_the_front_of_nsga2_is_that_of_the_last_population_in_its_objectives(finished, objectives):
     settings = {
@@ -151,8 +157,10 @@ def test_the_front_of_nsga2_is_that_of_the_last_population_in_its_objectives(fin
     }
     kept = replace(finished, runs=finished.runs.assign(**settings))
     front, members = kept.selection_front(), kept.population_at()
+    signs = [-1 if name == "fitness" or name.startswith("-") else 1 for name in objectives]
+    columns = {"-density": "density", "loss": "validation_loss"}
+    objectives = [columns.get(name, name) for name in objectives]
     assert [*front][6:] == objectives
-    signs = [-1 if name == "fitness" else 1 for name in objectives]
     for seed, of_seed in members.groupby("seed"):
         points = of_seed[objectives].astype(float).to_numpy() * signs
         beaten = [
@@ -175,6 +183,10 @@ def test_a_front_needs_runs_with_nsga2_and_the_same_objectives(finished):
     both = replace(finished, runs=pd.concat([one, other]))
     with pytest.raises(ResultsError, match="got fitness, macs; macs"):
         both.selection_front()
+    settings = {**settings, "evolution.selection.objectives": '["mine"]'}
+    own = replace(finished, runs=finished.runs.assign(**settings))
+    with pytest.raises(ResultsError, match="no table has the descriptor or measure 'mine'"):
+        own.selection_front()
 
 
 # -- learning curves ---------------------------------------------------------------------------------------------------
@@ -388,3 +400,39 @@ def test_failures_have_rows_of_individuals_and_of_baselines(finished):
     assert found["individual"].tolist() == [individuals.loc[5, "individual"], pd.NA]
     assert found["parent"].tolist() == [individuals.loc[5, "parents"][0], pd.NA]
     assert found["arm"].isna().tolist() == [True, False]
+
+
+# -- MAP-Elites --------------------------------------------------------------------------------------------------------
+
+GRID = {
+    "evolution.selection.name": "map_elites",
+    "evolution.selection.descriptors": '["density", "loss"]',
+    "evolution.selection.bins": "[2, 2]",
+    "evolution.selection.bounds.density": "[0.0, 1.0]",
+    "evolution.selection.bounds.loss": "[0.0, 1.0]",
+}
+
+
+def test_elites_are_the_best_of_each_cell_of_the_last_population(finished):
+    kept = replace(finished, runs=finished.runs.assign(**GRID))
+    elites, members = kept.elites(), kept.population_at()
+    columns = ["density", "validation_loss"]
+    assert [*elites][6:] == [
+        *("n_cells", "fitness", "density", "density_bin"),
+        *("validation_loss", "validation_loss_bin"),
+    ]
+    assert set(elites["n_cells"]) == {4}
+    for seed, of_seed in members.groupby("seed"):
+        cells = (of_seed[columns].astype(float) >= 0.5).astype(int)
+        best = of_seed["fitness"].groupby([cells[name] for name in columns]).max()
+        found = elites[elites["seed"] == seed].set_index(["density_bin", "validation_loss_bin"])
+        assert found["fitness"].to_dict() == best.to_dict()
+
+
+def test_elites_need_runs_with_map_elites_and_one_grid(finished):
+    with pytest.raises(ResultsError, match="no run here has the selection map_elites"):
+        finished.elites()
+    one = finished.runs.assign(**GRID)
+    other = one.assign(**{"run": "other", "evolution.selection.bins": "[4, 1]"})
+    with pytest.raises(ResultsError, match="must have the same grid"):
+        replace(finished, runs=pd.concat([one, other])).elites()

@@ -53,7 +53,7 @@ HOSTILE = [
     "b\\alpha{",
     "c%&#~",
 ]
-STILL = [name for name in PICTURES if name not in {"film", "selection_front"}]
+STILL = [name for name in PICTURES if name not in {"film", "selection_front", "elites"}]
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +147,26 @@ def test_the_front_of_nsga2_has_a_panel_for_each_further_objective(finished, wid
     fronts = drawn.axes[0].lines[1:]
     assert [one.get_label() for one in fronts] == [f"front: evolved, seed {one}" for one in seeds]
     assert len({one.get_marker() for one in fronts}) == len(seeds) > 1
+
+
+@pytest.mark.parametrize(("width", "n_descriptors"), [("column", 2), ("page", 1), ("page", 3)])
+def test_elites_are_a_grid_with_a_mean_over_seeds_in_each_cell(finished, width, n_descriptors):
+    names = ["density", "loss", "parameters"][:n_descriptors]
+    bounds = {"density": "[0.0, 1.0]", "loss": "[0.0, 3.0]", "parameters": "[0, 500]"}
+    settings = {
+        "evolution.selection.name": "map_elites",
+        "evolution.selection.descriptors": json.dumps(names),
+        "evolution.selection.bins": json.dumps([3, 1, 1][:n_descriptors]),
+        **{f"evolution.selection.bounds.{name}": bounds[name] for name in names},
+    }
+    kept = dataclasses.replace(finished, runs=finished.runs.assign(**settings))
+    drawn = check(kept, "elites", width)
+    assert drawn.axes[0].get_xlabel() == "density"
+    (image,) = drawn.axes[0].images
+    best = kept.elites().groupby(["seed", "density_bin"])["fitness"].max()
+    means = best.groupby("density_bin").mean()
+    assert image.get_array()[0][means.index].tolist() == pytest.approx(means.tolist())
+    assert image.get_array().count() == len(means)
 
 
 def test_a_front_needs_two_objectives_and_the_selection(finished):

@@ -20,6 +20,9 @@ WITHOUT_EFFECT = [
     ("evolution.active_edges", "kept", {}),
     ("evolution.recombination.mates", 2, {}),
     ("evolution.selection.objectives", ["macs"], {}),
+    ("evolution.selection.descriptors", ["macs"], {"evolution.selection.name": "speciation"}),
+    ("evolution.selection.novelty_weight", 0.5, {"evolution.selection.name": "speciation"}),
+    ("evolution.selection.species", 3, {}),
     ("evolution.selection.replacement_interval", 2, {"evolution.selection.name": "ageing"}),
     ("evolution.selection.tournament_size", 2, {"evolution.selection.name": "nsga2"}),
     ("policy.rewiring_probability", 0.5, {"policy.name": "adaptive"}),
@@ -88,6 +91,43 @@ def test_objectives_are_different():
     chosen = {"name": "nsga2", "objectives": ["macs", "macs"]}
     with pytest.raises(SettingsError, match=r"^evolution\.selection\.objectives must name each "):
         Experiment(evolution={"selection": chosen})
+
+
+@pytest.mark.parametrize(
+    ("selection", "told"),
+    [
+        (
+            {"name": "nsga2", "objectives": ["fitness", "macss"]},
+            r"objectives must be one of fitness, .*\(did you mean 'macs'",
+        ),
+        (
+            {"name": "nsga2", "objectives": ["-fitness"]},
+            "objectives must be one of fitness, .*; got '-fitness'",
+        ),
+        (
+            {"name": "novelty", "descriptors": ["dept"]},
+            r"descriptors must be one of n_nodes, .*\(did you mean 'depth'",
+        ),
+        (
+            {"name": "novelty", "descriptors": ["accuracy"]},
+            "descriptors must be one of n_nodes, .*; got 'accuracy'",
+        ),
+    ],
+)
+def test_descriptors_and_objectives_that_nothing_has_are_refused(selection, told):
+    with pytest.raises(SettingsError, match=rf"^evolution\.selection\.{told}"):
+        Experiment(evolution={"selection": selection})
+
+
+def test_metrics_of_the_tables_are_descriptors_and_objectives():
+    metric = {"evaluation": {"metrics": ["log_loss"]}}
+    for chosen in (
+        {"name": "novelty", "descriptors": ["log_loss"]},
+        {"name": "nsga2", "objectives": ["-log_loss", "n_cyclic"]},
+    ):
+        assert Experiment(evolution={"selection": chosen}, **metric)
+        with pytest.raises(SettingsError, match="; got 'log_loss'"):
+            Experiment(evolution={"selection": chosen})
 
 
 def study_of(shared, arms, **others):

@@ -428,6 +428,11 @@ OWN = {
         SELECTIONS["random_search"],
         {"evolution.selection": {"name": "own"}},
     ),
+    "evo.DESCRIPTORS": (
+        "own",
+        lambda individual: 1.0,
+        {"evolution.selection": {"name": "novelty", "descriptors": ["own"]}},
+    ),
     "evo.FITNESSES": ("own", small_loss, {"evolution.fitness": "own"}),
     "evo.REWARDS": ("own", lambda: None, {"task": {"name": "own"}}),
     "evo.METRICS": (

@@ -482,3 +482,52 @@ def test_a_strategy_trains_equal_networks_of_another_order_anew(reused, tmp_path
     assert len(reordered) > 0
     assert (reordered["status"] == "ok").all()
     assert reordered["reused_from"].notna().any() == reused
+
+
+SCHEMES = {
+    "map_elites": {"descriptors": ["distance", "depth"]}
+    | {"bounds": {"distance": [0, 2], "depth": [0, 4]}, "bins": [2, 2]},
+    "novelty": {"descriptors": ["distance"], "archive": 1},
+    "nsga2": {"objectives": ["fitness", "-distance", "macs"]},
+    "speciation": {"species": 2},
+}
+
+
+@pytest.mark.parametrize(
+    "name", ["map_elites", *(pytest.param(one, marks=pytest.mark.slow) for one in [*SCHEMES][1:])]
+)
+def test_selections_see_measures_and_a_run_that_stops_goes_on_alike(name, tmp_path):
+    chosen = little(
+        seeds=1,
+        evolution={
+            "population": 5,
+            "generations": 3,
+            "selection": {"name": name, **SCHEMES[name]},
+            "recombination": {"probability": 0.5, "mode": "crossover", "relatives": "population"},
+        },
+    )
+    boundaries = count_boundaries(lambda: begin(tmp_path / "whole", chosen))
+    whole = load_results(tmp_path / "whole" / "one")
+    assert len(whole.individuals) <= chosen.evolution.expected_individuals()
+    holders = whole.population_at(2)
+    if name == "map_elites":
+        rows = np.digitize(holders["validation_distance"], [1])
+        columns = np.digitize(holders["depth"].astype(float), [2])
+        cells = {*zip(rows.tolist(), columns.tolist(), strict=True)}
+        assert len(cells) == holders["individual"].nunique()
+    code = in_child(lambda: begin(tmp_path, chosen), fatal=int(0.6 * boundaries))
+    assert code == -9
+    assert_same(whole, resume(tmp_path / "one", workers=0, figures=False, quiet=True))
+
+
+def test_a_measure_that_a_reward_does_not_have_is_refused_before_any_work(tmp_path):
+    chosen = little(evolution={"selection": {"name": "novelty", "descriptors": ["distanc"]}})
+    told = (
+        r"^evolution\.selection\.descriptors must be one of n_nodes.*distance; got .*'distance'\?"
+    )
+    with pytest.raises(SettingsError, match=told):
+        begin(tmp_path, chosen)
+    study = {**chosen.model_dump(mode="json", exclude_unset=True), "arms": {"a": {}}}
+    with pytest.raises(SettingsError, match=told):
+        run_study(parse_study(study, "little"), folder=tmp_path / "study", workers=0)
+    assert [*tmp_path.iterdir()] == []

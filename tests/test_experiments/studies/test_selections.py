@@ -2,6 +2,7 @@
 
 import pytest
 from effort import first_now
+from schemes import scheme
 
 from evo.selection import SELECTIONS
 from experiments import Experiment, run
@@ -21,7 +22,7 @@ def test_a_run_evaluates_as_many_networks_as_expected(name, tmp_path):
                 "generations": 5,
                 "steps_per_generation": 4,
                 "train_only_fraction": 0.2,
-                "selection": {"name": name},
+                "selection": scheme(name),
             },
             "baseline": {"arms": []},
         },
@@ -35,6 +36,8 @@ def test_a_run_evaluates_as_many_networks_as_expected(name, tmp_path):
     assert expected - 4 <= len(individuals) <= expected
     assert (modified.groupby("generation")["origin"].nunique() <= 2).all()
     steps = results.population.merge(individuals, on=["seed", "individual"], suffixes=("", "_own"))
+    if name == "novelty":  # the archive is not trained while topologies change
+        steps = steps[(steps["slot"] < 3) & (steps["generation"] < 5)]
     assert (steps["ancestry_steps"] == 4 * (steps["generation"] + 1)).all()
     changes = modify_only(experiment)["modify_only"]
     control = experiment.evolution.model_copy(

@@ -6,7 +6,8 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from evo.selection.settings import SelectionSettings
+from evo.genome.genome import Genome
+from evo.selection.contract.settings import SelectionSettings
 
 
 class Place(Protocol):
@@ -25,6 +26,11 @@ class Place(Protocol):
     @property
     def slot(self) -> int:
         """Its slot in the population."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """Whether it is a founder, a child, or continued: its parent trained further."""
         ...
 
 
@@ -65,6 +71,16 @@ class Candidate(Protocol):
         """The size of its network; None if it failed."""
         ...
 
+    @property
+    def genome(self) -> Genome:
+        """Its trained genome."""
+        ...
+
+    @property
+    def metrics(self) -> Mapping[str, float | None]:
+        """The metrics of the tables, or the measures of the reward, by name; empty if it failed."""
+        ...
+
 
 C = TypeVar("C", bound=Candidate)
 T = TypeVar("T")
@@ -82,11 +98,15 @@ class OffspringRequest:
         Slot for which the offspring competes.
     modified : bool
         Whether the offspring is modified before it is trained.
+    mates : tuple of int, optional
+        Indices in the population of those who may be its mates, where `evolution.recombination` makes it of relatives.
+        By default everyone.
     """
 
     parent: int
     slot: int
     modified: bool
+    mates: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

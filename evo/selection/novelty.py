@@ -1,0 +1,165 @@
+"""Novelty search: who does something new survives, whatever its fitness, so that a deceptive fitness misleads nobody.
+
+Source: Lehman and Stanley 2011, Abandoning objectives: evolution through the search for novelty alone. The novelty of
+an individual is its mean distance, in the space of the descriptors, to its nearest neighbours among the offspring and
+an archive of earlier individuals. The last slots of the population are the archive: its individuals are no parents, and
+are not trained further while topologies change. The fitness enters the novelty by a weight, if one is given
+(Cuccu and Gomez 2011, When novelty is not enough), and the winner of a run is the best individual by fitness.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evo.selection.contract.descriptors import points_of
+from evo.selection.contract.requests import (
+    C,
+    Candidate,
+    OffspringRequest,
+    ranked,
+    tournament_winner,
+)
+from evo.selection.contract.settings import Selection, SelectionSettings
+from evo.selection.mu_plus_lambda import n_children
+
+
+def archive_size(population: int, settings: SelectionSettings) -> int:
+    """Return the number of slots of the archive: by default a quarter of all."""
+    return population // 4 if settings.archive is None else settings.archive
+
+
+def mean_distances(points: NDArray[np.float64], neighbors: int) -> NDArray[np.float64]:
+    """Return the mean distance of each point to its nearest other points.
+
+    Parameters
+    ----------
+    points : ndarray of float, shape (n_points, n_descriptors)
+    neighbors : int
+        How many of the nearest other points count; all, if there are fewer.
+
+    Returns
+    -------
+    ndarray of float, shape (n_points,)
+        0 for a point without others.
+
+    Examples
+    --------
+    >>> mean_distances(np.array([[0.0], [1.0], [3.0]]), 2)
+    array([2. , 1.5, 2.5])
+    """
+    n_nearest = min(neighbors, len(points) - 1)
+    if n_nearest < 1:
+        return np.zeros(len(points))
+    distances = np.sqrt(((points[:, None, :] - points[None, :, :]) ** 2).sum(axis=2))
+    np.fill_diagonal(distances, np.inf)
+    mean: NDArray[np.float64] = np.sort(distances, axis=1)[:, :n_nearest].mean(axis=1)
+    return mean
+
+
+def novelty_of(
+    individuals: Sequence[Candidate], archive: Sequence[Candidate], settings: SelectionSettings
+) -> NDArray[np.float64]:
+    """Return the novelty of individuals among themselves and an archive.
+
+    A descriptor with bounds counts in parts of the distance between them, others count as they are.
+    """
+    names, numbers = settings.descriptors, {one.job.individual for one in individuals}
+    others = [one for one in ranked(archive) if one.job.individual not in numbers]
+    spans = [settings.bounds.get(name, (0.0, 1.0)) for name in names]
+    points = points_of([*individuals, *others], names) / [high - low for low, high in spans]
+    return mean_distances(points, settings.neighbors)[: len(individuals)]
+
+
+def _scores(
+    individuals: Sequence[Candidate], novelty: NDArray[np.float64], settings: SelectionSettings
+) -> NDArray[np.float64]:
+    """Return the novelty mixed with the fitness, both in parts of their range among the individuals."""
+    weight = settings.novelty_weight
+    if weight == 1:
+        return novelty
+    fitness = np.array([one.fitness for one in individuals], np.float64)
+    return weight * _in_parts(novelty) + (1 - weight) * _in_parts(fitness)
+
+
+def _in_parts(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    spread = np.ptp(values) if len(values) else 0.0
+    return (values - values.min()) / spread if spread > 0 else np.zeros(len(values))
+
+
+def _order(individuals: Sequence[C], scores: NDArray[np.float64]) -> list[C]:
+    """Return individuals by their scores, the best first; equals in their order."""
+    return [individuals[k] for k in np.argsort(-scores, kind="stable")]
+
+
+def _propose(
+    population: Sequence[Candidate], settings: SelectionSettings, rng: np.random.Generator
+) -> list[OffspringRequest]:
+    """Request every individual outside the archive trained further, and children of winners of tournaments by novelty.
+
+    The generation has as many individuals as if every slot outside the archive had an individual of its own: there is
+    one child more for each slot that has none.
+    """
+    n_slots = len(population)
+    n_parents = n_slots - archive_size(n_slots, settings)
+    slot_of: dict[int, int] = {}
+    for slot, one in enumerate(population[:n_parents]):
+        slot_of.setdefault(one.job.individual, slot)
+    parents = [population[slot] for slot in slot_of.values()]
+    scored = ranked(parents)
+    novelty = novelty_of(scored, population[n_parents:], settings)
+    order = _order(scored, _scores(scored, novelty, settings)) or parents
+    requests = [OffspringRequest(slot, slot, modified=False) for slot in slot_of.values()]
+    for k in range(n_parents - len(parents) + n_children(n_slots, settings)):
+        winner = tournament_winner(order, settings.tournament_size, rng)
+        slot = slot_of[winner.job.individual]
+        requests.append(OffspringRequest(slot, k % n_slots, modified=True))
+    return requests
+
+
+def _select(
+    population: Sequence[C],
+    offspring: Sequence[C],
+    settings: SelectionSettings,
+    generation: int,
+) -> list[C]:
+    """Keep the fittest and then the most novel, and put the most novel children into the archive, for the oldest.
+
+    If too few have a fitness, the present holders of the slots that are left stay.
+    """
+    n_parents = len(population) - archive_size(len(population), settings)
+    holders, archive = population[:n_parents], population[n_parents:]
+    scored = ranked(offspring)
+    novelty = novelty_of(scored, archive, settings)
+    fittest = scored[: settings.elites]
+    elites = {one.job.individual for one in fittest}
+    by_score = _order(scored, _scores(scored, novelty, settings))
+    chosen = [*fittest, *(one for one in by_score if one.job.individual not in elites)][:n_parents]
+    by_novelty = _order(scored, novelty)
+    n_new = min(settings.archived, len(archive))
+    new = [one for one in by_novelty if one.job.origin == "child"][:n_new]
+    return [*chosen, *holders[len(chosen) :], *[*archive, *new][len(new) :]]
+
+
+def _expected(population: int, settings: SelectionSettings, generation: int) -> int:
+    return population - archive_size(population, settings) + n_children(population, settings)
+
+
+def _check(population: int, settings: SelectionSettings) -> None:
+    if not settings.descriptors:
+        raise ValueError(
+            'selection.descriptors must name at least one descriptor where selection.name = "novelty"; got []'
+        )
+    if archive_size(population, settings) >= population:
+        raise ValueError(
+            f"selection.archive must be less than the population ({population}); got {settings.archive}"
+        )
+
+
+NOVELTY = Selection(
+    _propose,
+    _select,
+    name="keep who does what neither others nor the archive do",
+    expected_offspring=_expected,
+    check=_check,
+)
