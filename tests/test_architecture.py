@@ -412,3 +412,11 @@ def test_top_levels_and_the_command_line_import_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
     assert done.stdout.decode().strip() == "[]"
+
+
+def test_nothing_imports_a_module_that_a_script_beside_the_rooms_of_experiments_hides():
+    """A script such as ``experiments/digits.py`` has its own folder first on the path: its rooms hide modules."""
+    rooms = {path.name for path in (ROOT / "experiments").iterdir() if path.is_dir()}
+    hidden = rooms & sys.stdlib_module_names
+    assert "statistics" in hidden
+    assert in_all_sources(lambda tree: top_level(tree) & hidden) == []

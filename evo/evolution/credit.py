@@ -15,9 +15,10 @@ like `PRIOR_USES` uses.
 There is no hidden state: the probabilities are a function of the settings and of the table ``credits``.
 """
 
-import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from evo.evolution.individual import Individual
 from evo.policies.policies import PolicySettings
@@ -175,7 +176,7 @@ def _gains(offspring: Sequence[Individual], parents: Sequence[Individual]) -> di
     by_training = [fitness - before[parent] for parent, fitness in trained_on.items()] or [
         child.fitness - before[parent] for child, parent in children if child.fitness is not None
     ]
-    effect = statistics.median(by_training) if by_training else 0.0
+    effect = float(np.median(by_training)) if by_training else 0.0
     gains = {}
     for child, parent in children:
         equal = trained_on.get(parent, before[parent] + effect)

@@ -1,10 +1,10 @@
 """Which cells a rung of successive halving stops: a function of validation values in the tables of runs alone."""
 
 import math
-import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 from pydantic import BaseModel
 
 from evo.storage.run_reader import error_of, is_run, load_tables
@@ -62,6 +62,10 @@ def fitness_at(run: Path, generation: int) -> float | None:
     return float(individuals.loc[individuals["generation"] <= generation, "fitness"].max())
 
 
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
 def decide(
     halving: HalvingSettings,
     rung: int,
@@ -84,8 +88,8 @@ def decide(
     >>> list(found.stopped)
     ['c', 'a']
     """
-    over_seeds = statistics.fmean if halving.statistic == "mean" else statistics.median
-    scores = {cell: over_seeds(of_seeds.values()) for cell, of_seeds in fitness.items()}
+    over_seeds = _mean if halving.statistic == "mean" else np.median
+    scores = {cell: float(over_seeds([*of_seeds.values()])) for cell, of_seeds in fitness.items()}
     ranked = sorted(scores, key=lambda cell: -scores[cell])
     n_kept = max(halving.keep, math.floor(len(ranked) / halving.factor))
     return Decision(
