@@ -1,6 +1,7 @@
 """The loop: budgets, selection, failures, reproducibility - and one pinned run."""
 
 import copy
+import itertools
 import logging
 import pickle
 from dataclasses import asdict, replace
@@ -19,8 +20,10 @@ from evo import (
     EvolutionSettings,
     EvolutionState,
     FounderSettings,
+    OffspringRequest,
     Phenotype,
     PolicySettings,
+    Selection,
     create_founders,
 )
 from evo.evolution.evolution import EvolutionError
@@ -59,6 +62,46 @@ def test_everyone_in_the_last_population_was_trained_for_the_whole_schedule(sele
     assert {one.ancestry_steps for one in trained} == {50}
     numbers = [one.job.individual for generation in rounds for one in generation.offspring]
     assert numbers == list(range(len(numbers)))
+
+
+@pytest.fixture
+def pairs():
+    """Register a selection in which the mate of each child is the holder of another slot."""
+
+    def register(next_slot):
+        def propose(population, settings, rng):
+            return [
+                OffspringRequest(slot, slot, modified=True, mates=(next_slot(slot),))
+                for slot in range(len(population))
+            ]
+
+        chosen = Selection(propose, SELECTIONS["random_search"].select)
+        SELECTIONS.register("pairs", chosen, replace=True)
+
+    yield register
+    SELECTIONS.install({})
+
+
+RELATED = {"probability": 1, "mode": "crossover", "relatives": "population"}
+
+
+def test_mates_are_those_that_a_selection_names(task, pairs):
+    pairs(lambda slot: (slot + 1) % 6)
+    rounds = evolve(task(), selection="pairs", recombination=RELATED)
+    n_mated = 0
+    for before, after in itertools.pairwise(rounds[:4]):
+        for one in after.offspring:
+            mate = before.population[(one.job.slot + 1) % 6]
+            expected = () if mate.fitness is None else (mate.job.individual,)
+            assert one.job.parents[1:] == expected
+            n_mated += len(expected)
+    assert n_mated > 0
+
+
+def test_a_selection_that_names_mates_outside_the_population_is_at_fault(task, pairs):
+    pairs(lambda slot: 6)
+    with pytest.raises(EvolutionError, match="parent, slot and mates below 6; got"):
+        evolve(task(), selection="pairs", recombination=RELATED)
 
 
 @pytest.mark.parametrize("selection", first_now(SELECTIONS))
