@@ -30,7 +30,7 @@ from evo.phenotype import sequences
 from evo.phenotype.kernels import dropout_kernels
 from evo.preparation import Normalization
 from evo.rewards.strategies import RankedAscent
-from evo.selection import nsga2
+from evo.selection import novelty, nsga2
 from evo.storage import RunStore
 
 SUITE = Suite(__file__)
@@ -705,6 +705,37 @@ def neighbours_do_not_count(original, points):
 @mutant(f"{SELECTION}::test_the_better_half_goes_on", SELECTIONS["successive_halving"], "select")
 def everybody_goes_on(original, population, offspring, settings, generation):
     return [*offspring, *population][: len(population)]
+
+
+MAP_ELITES = "selection/test_map_elites.py"
+NOVELTY = "selection/test_novelty.py"
+SPECIATION = "selection/test_speciation.py"
+
+
+@mutant(f"{MAP_ELITES}::test_the_best_of_each_cell", SELECTIONS["map_elites"], "select")
+def the_fittest_survive_whatever_their_cell(original, population, offspring, settings, generation):
+    return [*selections.ranked(offspring), *population][: len(population)]
+
+
+@mutant(f"{MAP_ELITES}::test_elites_are_trained_on", SELECTIONS["map_elites"], "propose")
+def only_the_first_elite_has_children(original, population, settings, rng):
+    requests = original(population, settings, rng)
+    return [replace(one, parent=requests[0].parent) if one.modified else one for one in requests]
+
+
+@mutant(f"{NOVELTY}::test_the_most_novel_survive", novelty, "mean_distances")
+def everyone_is_as_novel(original, points, neighbors):
+    return np.zeros(len(points))
+
+
+@mutant(f"{NOVELTY}::test_the_archive_has_no_children", novelty, "archive_size")
+def there_is_no_archive(original, population, settings):
+    return 0
+
+
+@mutant(f"{SPECIATION}::test_species_are_families", SELECTIONS["speciation"], "propose")
+def everyone_may_be_a_mate(original, population, settings, rng):
+    return [replace(one, mates=None) for one in original(population, settings, rng)]
 
 
 @mutant(f"{CREDIT}::test_shares_follow_the_formula", evo, "operator_probabilities")
