@@ -61,7 +61,8 @@ run(Experiment(name="digits", seeds=1, evolution=evolution), workers=0)
     "docs/statistics.md": f"""
 from pathlib import Path
 from shutil import copytree
-copytree(Path({str(ROOT)!r}) / "results/reference/fashion", "results/reference/fashion")
+name = "results/reference/fashion-declared"
+copytree(Path({str(ROOT)!r}) / name, name)
 """,
 }
 """What a reader has done before he comes to the code of a page."""
