@@ -1,6 +1,7 @@
 """The compiled engine: the tables of the general one, to the bit; and what it cannot do is refused before any work."""
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from tests_of_kills import count_boundaries, in_child
 
 import evo
 from evo.errors import SettingsError
+from evo.gradient_free import act
 from evo.selection import SELECTIONS
 from evo.storage import is_complete
 from evo.storage.tables import TABLES, TIMING_COLUMNS, TIMING_TABLES
@@ -193,8 +195,6 @@ def test_a_run_that_is_continued_is_the_longer_run(tmp_path):
 
 
 def test_a_task_of_the_users_own_is_played_by_both_engines(tmp_path):
-    from evo.gradient_free import act
-
     def follow(agent, episode, measures):
         place, at, distance = episode[0], 0.0, 0.0
         for _ in range(8):
@@ -205,14 +205,12 @@ def test_a_task_of_the_users_own_is_played_by_both_engines(tmp_path):
         measures[0] = abs(place - at)
         return -distance
 
+    compiled = evo.compiled_task(
+        follow, n_inputs=1, n_outputs=1, episodes=[[0.0]], measures=("last_distance",)
+    )
+
     def make(episodes: int = 2):
-        return evo.compiled_task(
-            follow,
-            n_inputs=1,
-            n_outputs=1,
-            episodes=lambda rng: rng.uniform(-1, 1, (episodes, 1)),
-            measures=("last_distance",),
-        )
+        return replace(compiled, draw_episodes=lambda rng: rng.uniform(-1, 1, (episodes, 1)))
 
     own = evo.REWARDS.own
     evo.REWARDS.register("follow", make)
