@@ -81,6 +81,9 @@ class CompiledExecutor(SerialExecutor):
         self._failures.tell_counts()
 
 
+_Judge = Callable[[], Judgement]
+
+
 @dataclass(frozen=True, eq=False)
 class _Modified:
     """An individual that is modified and not judged yet."""
@@ -125,7 +128,12 @@ def evaluate_together(task: Task, jobs: Sequence[Job]) -> list[Individual]:
             rules = _rules(task, some[0].genome)
             blocks.append(_Block(some, stacked([one.genome for one in some]), rules))
     modified = time.perf_counter()
-    made = [pair for block in blocks for pair in _judged(task, block)]
+    made: list[tuple[_Modified, _Judge, Sizes]] = []
+    for block in blocks:
+        try:
+            made += _judged(task, block)
+        except Exception:  # of an own task; evaluate_individual finds whose it is
+            alone += [one.job for one in block.members]
     count = max(len(made), 1)
     seconds = (modified - started) / count, (time.perf_counter() - modified) / count
     for one, judge, sizes in made:
@@ -197,8 +205,6 @@ def _modified_alone(task: Task, job: Job) -> _Modified | None:
 
 
 # -- judging -----------------------------------------------------------------------------------------------------------
-
-_Judge = Callable[[], Judgement]
 
 
 @spending("evaluate")

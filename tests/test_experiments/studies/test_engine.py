@@ -225,6 +225,28 @@ def test_a_task_of_the_users_own_is_played_by_both_engines(tmp_path):
     assert individuals["fitness"].nunique() > 10
 
 
+@pytest.mark.slow
+def test_an_own_task_that_raises_fails_the_individuals_that_it_raises_for(tmp_path):
+    def refuse(agent, episode, measures):
+        agent.inputs[0] = episode[0]
+        act(agent)
+        if agent.outputs[0] > 0.2:
+            raise ValueError("too far")
+        return agent.outputs[0]
+
+    compiled = evo.compiled_task(refuse, n_inputs=1, n_outputs=1, episodes=[[0.5]])
+    own = evo.REWARDS.own
+    evo.REWARDS.register("refuse", lambda: compiled)
+    try:
+        task = {"name": "refuse", "options": {}, "episodes": 1, "test_episodes": 0}
+        results = assert_engines_agree(tmp_path, POLES | {"task": task, "seeds": 1})
+    finally:
+        evo.REWARDS.install(own)
+    status = results.individuals["status"]
+    assert {*status} == {"ok", "failed"}
+    assert {*results.individuals["reason"][status == "failed"]} == {"ValueError: too far"}
+
+
 @pytest.mark.parametrize(
     ("values", "changes", "rule"),
     [
