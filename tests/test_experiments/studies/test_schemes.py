@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[3]
 REFERENCE = ROOT / "results" / "reference" / "schemes"
 PAGE = ROOT / "docs" / "studies" / "schemes.md"
 AGAINST = "mu_plus_lambda"
-PROBLEMS = ("maze",)
+PROBLEMS = ("maze", "cart-pole")
 
 
 @pytest.fixture(scope="module")
