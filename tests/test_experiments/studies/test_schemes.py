@@ -1,7 +1,8 @@
 """The study of selections: its problems, and that its page and tables are what the script gives.
 
-``python tests/test_experiments/studies/test_schemes.py FOLDER`` writes the tables of finished studies, which lie in
-``FOLDER/maze`` and ``FOLDER/cart-pole``, into ``results/reference/schemes``, and prints the lines of the page.
+``python tests/test_experiments/studies/test_schemes.py FOLDER …`` writes the tables of finished studies, which lie in
+``FOLDER/maze`` and ``FOLDER/cart-pole``, into ``results/reference/schemes``, and prints the lines of the page. Several
+folders have several seeds.
 """
 
 import io
@@ -121,11 +122,12 @@ def test_a_seed_gives_the_published_rows_to_the_last_digit(arm, schemes, tmp_pat
     pd.testing.assert_frame_equal(stable(found.comparison), rows, check_dtype=False, rtol=0, atol=0)
 
 
-def publish(folder):
+def publish(*folders):
     """Write the tables of finished studies, and what they were made with."""
     REFERENCE.mkdir(parents=True, exist_ok=True)
     for name in PROBLEMS:
-        rows = stable(load_results(Path(folder) / name).comparison)
+        rows = [load_results(Path(folder) / name).comparison for folder in folders]
+        rows = stable(pd.concat(rows))
         rows.to_csv(REFERENCE / f"{name}.csv", index=False)
         _, differences = follow(pd.read_csv(REFERENCE / f"{name}.csv"))
         differences.to_csv(REFERENCE / f"{name}-differences.csv", index=False)
