@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from same_tables import assert_same_file
+from schemes import scheme
 from tests_of_kills import count_boundaries, in_child
 
 import evo
@@ -148,7 +149,7 @@ def test_both_engines_make_the_same_tables(values, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SELECTIONS.keys() - SELECTIONS.own.keys()))
 def test_every_selection_works_in_both_engines(name, tmp_path):
-    selection = {"name": name}
+    selection = scheme(name)
     if name == "nsga2":
         selection["objectives"] = ["fitness", "parameters"]
     evolution = POLES["evolution"] | {"selection": selection, "statistics": "sizes"}
