@@ -1,4 +1,4 @@
-"""What pytest does not look into for doctests where an optional package is missing."""
+"""What pytest does not look into for doctests: what needs a missing package, and a script with a part of its own."""
 
 import importlib.util
 
@@ -21,4 +21,7 @@ NEED_TORCH = [
     *(f"experiments/benchmarks/{module}.py" for module in BENCHMARKS),
 ]
 
-collect_ignore = [] if importlib.util.find_spec("torch") else NEED_TORCH
+REGISTERS = ["experiments/schemes.py"]
+"""A script that enters a part of its own when it is imported."""
+
+collect_ignore = REGISTERS + ([] if importlib.util.find_spec("torch") else NEED_TORCH)
