@@ -5,8 +5,8 @@ compiled code. An episode is a row of numbers, such as a largest number of steps
 of a run play the same episodes.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,8 @@ class CompiledTask:
     passes : callable or None
         ``passes(play)`` says whether a network has solved the task, where ``play(episodes)`` returns its scores in
         episodes of any kind. Without it the task is solved by a fitness, the setting `target_fitness`.
+    larger_is_better : mapping
+        Whether larger values of a measure are better, by its name, so that an experiment may be decided by it.
     """
 
     n_inputs: int
@@ -53,6 +55,7 @@ class CompiledTask:
     draw_episodes: Callable[[np.random.Generator], Episodes]
     measures: tuple[str, ...] = ()
     passes: Callable[[PlayEpisodes], bool] | None = None
+    larger_is_better: Mapping[str, bool] = field(default_factory=dict)
 
     def play(self, genome: Genome, episodes: ArrayLike, *, memory: bool = False) -> Scores:
         """Play episodes with one network.
@@ -100,6 +103,7 @@ def compiled_task(
     n_outputs: int,
     episodes: ArrayLike | Callable[[np.random.Generator], ArrayLike],
     measures: tuple[str, ...] = (),
+    larger_is_better: Mapping[str, bool] | None = None,
     passes: Callable[[PlayEpisodes], bool] | None = None,
 ) -> CompiledTask:
     """Make a task of a function that plays one episode; Numba compiles the function once, not for each network.
@@ -118,6 +122,7 @@ def compiled_task(
         The episodes, shape (n_episodes, n_numbers). A function draws them, once a run, from the generator of the run.
     measures : tuple of str
         Names of the measures.
+    larger_is_better : mapping, optional
     passes : callable or None
         See :class:`CompiledTask`.
 
@@ -165,6 +170,7 @@ def compiled_task(
         evaluate=_loop_of(play),
         draw_episodes=lambda rng: check_episodes(draw(rng)),
         measures=tuple(measures),
+        larger_is_better=dict(larger_is_better or {}),
         passes=passes,
     )
 

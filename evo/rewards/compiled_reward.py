@@ -42,7 +42,7 @@ class CompiledReward:
     Attributes
     ----------
     n_inputs, n_outputs : int
-    measures : dict
+    measures, larger_is_better : dict
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class CompiledReward:
         self.task, self.is_fixed = task, is_fixed
         self.n_inputs, self.n_outputs = task.n_inputs, task.n_outputs
         self.measures = dict(units) if units is not None else dict.fromkeys(task.measures, "")
+        self.larger_is_better = dict(task.larger_is_better)
 
     def evaluate(
         self, network: Actor, *, rng: np.random.Generator

@@ -30,7 +30,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 MEASURES: Mapping[str, str] = {"return": "that of the reward", "steps": "environment steps"}
 """The measures of every reward, with their units: the fitness, and the number of observations, of an episode."""
 
-RESERVED = {*MEASURES, "loss", "accuracy"}
+RESERVED = {*MEASURES, "accuracy", "fitness", "loss", "validation_loss"}
 """Names of columns that a measure of a reward must not have."""
 
 

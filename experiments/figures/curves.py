@@ -190,7 +190,8 @@ def draw_anytime(results: Results, width: float = WIDTHS["page"], by: str = "ste
             axes.fill_between(
                 cost, low, high, step="post", color=style["color"], alpha=0.18, linewidth=0
             )
-    axes.set_xscale("log")
+    if (table[by] > 0).any():  # networks that never train make no steps
+        axes.set_xscale("log")
     axes.set_xlabel(f"{COST_TITLES[by]} so far, all individuals")
     _label_metric(axes, metric)
     legend_below(figure, axes, width)

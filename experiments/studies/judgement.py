@@ -119,10 +119,9 @@ def check_measures(experiment: Experiment, source: EpisodeSource) -> None:
             f"evaluation.verdict, beside task a measure of its reward, {must_be_one_of(source.measures, name)}"
         )
     if name not in source.directions:
-        kind = type(source.reward).__name__
         raise SettingsError(
             f"evaluation.verdict must be a measure of which the reward says whether larger values are better; got "
-            f"{name!r}: give the class {kind} an attribute larger_is_better = {{{name!r}: True}}, or False"
+            f"{name!r}: give the class, or compiled_task, larger_is_better = {{{name!r}: True}}, or False"
         )
     broken = "" if margin is None else broken_rule(margin, name)
     if broken:

@@ -5,10 +5,12 @@ import re
 import numpy as np
 import pytest
 
-from evo import REWARDS, Genome, Phenotype, TaskSettings
+from evo import REWARDS, Genome, Phenotype, TaskSettings, compiled_task
 from evo.errors import SettingsError
 from evo.interruption import Interruption, interruptible
 from evo.rewards import EpisodeError, play
+from evo.rewards.compiled_reward import CompiledReward
+from evo.rewards.reward import check_reward, directions_of
 from evo.seeding import Purpose, generator
 from experiments import Experiment
 
@@ -183,3 +185,30 @@ def test_an_option_beside_the_settings_of_the_task_is_told_where_it_stands(regis
 def test_a_reward_must_be_something_that_makes_one():
     with pytest.raises(TypeError, match="reward 'three' must be a class or a function"):
         REWARDS.register("three", 3)
+
+
+def test_a_compiled_task_says_which_values_of_its_measures_are_better():
+    def stay(agent, episode, measures):
+        return 0.0
+
+    def reward_with(**directions):
+        return CompiledReward(
+            compiled_task(
+                stay,
+                n_inputs=1,
+                n_outputs=1,
+                episodes=[[0.0]],
+                measures=("gap",),
+                larger_is_better=directions,
+            )
+        )
+
+    assert directions_of(reward_with(gap=False)) == {"gap": False, "return": True}
+    with pytest.raises(ValueError, match="larger_is_better must be true or false by names"):
+        check_reward(reward_with(gaps=False))
+
+
+@pytest.mark.parametrize("name", ["fitness", "validation_loss"])
+def test_a_measure_must_not_have_the_name_of_an_objective(name):
+    with pytest.raises(ValueError, match=f"measures must have names .* got '{name}'"):
+        check_reward(Drawn(measures={name: ""}))

@@ -140,7 +140,7 @@ def test_a_measure_decides_where_the_reward_says_which_values_are_better(tmp_pat
         (
             "reach",
             "distance",
-            r".* got 'distance': give the class Reach an attribute larger_is_better = \{'distance': True\}, or False",
+            r".* got 'distance': give the class, or compiled_task, larger_is_better = \{'distance': True\}, or False",
         ),
         ("directed", "steps", "must be a measure of which the reward says whether larger values"),
     ],
