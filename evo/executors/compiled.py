@@ -38,6 +38,7 @@ from evo.gradient_free.dense_kernels import Networks
 from evo.gradient_free.dense_mutation_kernels import Rules
 from evo.gradient_free.dense_population import check_dense_form, stacked
 from evo.gradient_free.generation import (
+    LARGEST_NETWORK,
     Sizes,
     breed,
     draw_key,
@@ -110,8 +111,11 @@ def evaluate_together(task: Task, jobs: Sequence[Job]) -> list[Individual]:
     found: dict[int, Individual] = {}
     started, cpu = time.perf_counter(), time.thread_time()
     blocks: list[_Block] = []
-    alone = [job for job in jobs if not _has_fresh_state(job)]
-    rest = [job for job in jobs if _has_fresh_state(job)]
+    suited = {genome: _suits(genome) for genome in {job.genome for job in jobs}}
+    alone: list[Job] = []
+    rest: list[Job] = []
+    for job in jobs:
+        (rest if suited[job.genome] and _has_fresh_state(job) else alone).append(job)
     with spending("modify"):
         bred = [job for job in rest if _is_bred(task, job)]
         others = [job for job in rest if not _is_bred(task, job)]
@@ -159,6 +163,15 @@ def _groups(items: Iterable[Any], genome_of: Callable[[Any], Genome]) -> list[li
 # -- modifying ---------------------------------------------------------------------------------------------------------
 
 
+def _suits(genome: Genome) -> bool:
+    """Return whether a genome can be one of a population of small networks."""
+    try:
+        check_dense_form(genome)
+    except ValueError:
+        return False
+    return genome.n_nodes <= LARGEST_NETWORK
+
+
 def _has_fresh_state(job: Job) -> bool:
     """Return whether nothing was ever trained by an optimizer; a state that moves along is another executor's work."""
     state = job.optimizer_state
@@ -197,9 +210,9 @@ def _modified_alone(task: Task, job: Job) -> _Modified | None:
         return _Modified(job, job.genome, ())
     try:
         genome, _, operations = modify(task, job, None)
-        if operations:
-            check_dense_form(genome)
     except Exception:  # evaluate_individual meets it again, and says what it was
+        return None
+    if operations and not _suits(genome):
         return None
     return _Modified(job, genome, operations)
 

@@ -28,7 +28,7 @@ from experiments.progress.choice import chosen_reporter
 from experiments.settings.experiment import Experiment
 from experiments.settings.used import Continues, Used
 from experiments.studies.arguments import check_limits, check_types, check_workers
-from experiments.studies.execution import seeds_of, task_of
+from experiments.studies.execution import check_compiled_form, seeds_of, task_of
 from experiments.studies.founders import check_policy
 from experiments.studies.judgement import metrics_of
 from experiments.studies.provenance import change_in_use
@@ -246,6 +246,9 @@ class _OlderRun:
         self._check_use(begun.used, told_fitness=told_fitness)
         if plan.given is not None:
             check_policy(now, plan.given.genomes)
+        for seed, (individuals, _) in states.items():
+            for number, one in individuals.items():
+                check_compiled_form(now, one.genome, f"seed {seed}: individual {number}")
         keep_moments = now.training.optimizer == before.training.optimizer
         if not keep_moments:
             self.reporter.note(

@@ -120,9 +120,9 @@ SECONDS_EACH, MACS_PER_SECOND = 0.003, 1.2e10
 
 def check_engine(plan: Plan) -> Plan:
     """Return a plan; raise SettingsError if its founders, data or reward are not for compiled code that it asks for."""
-    experiment, founders = plan.experiment, [one for of in plan.founders.values() for one in of]
-    where = 'where evolution.engine = "compiled"'
+    experiment = plan.experiment
     if experiment.evolution.engine == "compiled":
+        where = 'where evolution.engine = "compiled"'
         if plan.dataset.n_ticks is not None or experiment.founders.sequence:
             raise SettingsError(f"dataset must have samples without steps {where}; got sequences")
         if isinstance(plan.dataset, EpisodeSource) and not isinstance(plan.fitness, CompiledReward):
@@ -132,21 +132,29 @@ def check_engine(plan: Plan) -> Plan:
             )
         if isinstance(plan.dataset, Dataset) and not FITNESSES.is_built_in(plan.fitness):
             raise SettingsError(f"fitness must be one of the package {where}; got a function")
+    for founders in plan.founders.values():
+        for genome in founders:
+            check_compiled_form(experiment, genome, "founders")
+    return plan
+
+
+def check_compiled_form(experiment: Experiment, genome: Genome, what: str) -> None:
+    """Raise SettingsError if an experiment asks for compiled code that does not suit a genome, one of `what`."""
+    if experiment.evolution.engine == "compiled":
+        where = 'where evolution.engine = "compiled"'
     elif experiment.policy.name == "compiled" and experiment.evolve:
         where = 'where policy.name = "compiled"'
     else:
-        return plan
-    for genome in founders:
-        if genome.n_nodes > LARGEST_NETWORK:
-            raise SettingsError(
-                f"founders must have at most {LARGEST_NETWORK} nodes, inputs and outputs included, {where}; "
-                f"got {genome.n_nodes}"
-            )
-        try:
-            check_dense_form(genome)
-        except ValueError as error:
-            raise SettingsError(f"founders {where}: {error}") from error
-    return plan
+        return
+    if genome.n_nodes > LARGEST_NETWORK:
+        raise SettingsError(
+            f"{what} must have at most {LARGEST_NETWORK} nodes, inputs and outputs included, {where}; "
+            f"got {genome.n_nodes}"
+        )
+    try:
+        check_dense_form(genome)
+    except ValueError as error:
+        raise SettingsError(f"{what} {where}: {error}") from error
 
 
 def is_brief(plan: Plan) -> bool:

@@ -27,6 +27,7 @@ from experiments import (
     verify,
 )
 from experiments.analysis.comparison import compare, summarize
+from experiments.continuation import continuation
 from experiments.settings.study import parse_study
 from experiments.studies.study import run_study
 
@@ -193,6 +194,45 @@ def test_a_run_that_is_continued_is_the_longer_run(tmp_path):
     pd.testing.assert_frame_equal(
         whole.reset_index(drop=True), long.individuals[columns], check_exact=True
     )
+
+
+@pytest.fixture(scope="module")
+def of_other_form(tmp_path_factory):
+    """Return a run whose operators have put hidden nodes behind the outputs."""
+    evolution = {"engine": "general", "steps_per_generation": 0, "train_only_fraction": 0.0}
+    policy = {"name": "weighted", "operator_weights": dict.fromkeys("BIN", 1.0)}
+    experiment = experiment_of(SAMPLES | {"seeds": 1}, evolution=evolution, policy=policy)
+    return begin(tmp_path_factory.mktemp("general"), experiment)
+
+
+def go_on_by(engine, older, folder):
+    settings = {
+        "evolution.engine": engine,
+        "evolution.steps_per_generation": 0,
+        "policy.name": "compiled",
+        "policy.operator_weights": {"N": 1.0, "B": 1.0, "I": 0.0},
+    }
+    options = {"results": folder / engine, "run_name": "one"} | QUIET
+    return continue_run(older.path, generations="+2", settings=settings, **options)
+
+
+@pytest.mark.parametrize("engine", ["compiled", "general"])
+def test_a_population_that_does_not_suit_compiled_code_is_not_continued(
+    engine, of_other_form, tmp_path
+):
+    with pytest.raises(SettingsError, match=r"seed 0: individual .* inputs first") as told:
+        go_on_by(engine, of_other_form, tmp_path)
+    assert "\n" not in str(told.value)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_genomes_that_do_not_suit_compiled_code_are_evaluated_by_the_general_one(
+    of_other_form, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(continuation, "check_compiled_form", lambda *_: None)
+    compiled, general = (go_on_by(one, of_other_form, tmp_path) for one in ("compiled", "general"))
+    assert_same(compiled, general)
+    assert {*compiled.individuals["status"]} == {"ok", "failed"}
 
 
 def test_a_task_of_the_users_own_is_played_by_both_engines(tmp_path):
