@@ -4,7 +4,7 @@ A worker is a process of its own, perhaps on another machine, in which a user's 
 the reward, and all own operators, policies, parts of methods, activations and metrics are packed into bytes in the
 driver. A worker unpacks them and enters them into its registries before it evaluates. Functions of the user's modules
 are packed with their code, so a worker needs none of the user's files. Functions of installed packages are packed by
-name.
+name, kernels of this package too, so that a worker finds their machine code on disk.
 """
 
 import io
@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+import numba
+from numba.extending import is_jitted
 from ray import cloudpickle as ray_cloudpickle
 
 from evo.errors import EvoMatrixError
@@ -73,12 +75,26 @@ def unpack(cargo: bytes) -> Judge:
 
 
 class _Packer(cloudpickle.CloudPickler):  # type: ignore[misc]
-    """Packs everything but open files, which cloudpickle would replace by their present contents."""
+    """Packs everything but open files, which cloudpickle would replace by their present contents.
+
+    Numba would pack a compiled function with the code of all kernels of this package that it calls.
+    """
 
     def reducer_override(self, found: Any) -> Any:
         if isinstance(found, io.IOBase) and not isinstance(found, io.BytesIO | io.StringIO):
             raise TypeError(f"cannot pickle an open file, {getattr(found, 'name', 'unnamed')!r}")
+        if is_jitted(found):
+            name, module = found.py_func.__name__, sys.modules.get(found.py_func.__module__)
+            if getattr(module, name, None) is found and _is_installed(module):
+                return getattr, (module, name)
+            return _jitted, (found.py_func, found.locals, found.targetoptions)
         return super().reducer_override(found)
+
+
+def _jitted(function: Any, types: Any, options: Any) -> Any:
+    """Return a user's function that is compiled with the options of the driver."""
+    compiled: Any = numba.jit(locals=types, **options)
+    return compiled(function)
 
 
 def _packed(found: Any) -> bytes:
@@ -103,6 +119,12 @@ def _modules_by_value() -> Iterator[None]:
     finally:
         for module in modules:
             cloudpickle.unregister_pickle_by_value(module)
+
+
+def _is_installed(module: ModuleType | None) -> bool:
+    """Tell whether a module belongs to Python, to an installed package or to this package."""
+    file = getattr(module, "__file__", None)
+    return isinstance(file, str) and is_installed(file)
 
 
 def _is_of_the_user(name: str, module: ModuleType | None) -> bool:

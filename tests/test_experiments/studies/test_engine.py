@@ -13,7 +13,9 @@ from tests_of_kills import count_boundaries, in_child
 
 import evo
 from evo.errors import SettingsError
+from evo.executors.travel import pack
 from evo.gradient_free import act
+from evo.rewards import TaskSettings
 from evo.selection import SELECTIONS
 from evo.storage import is_complete
 from evo.storage.tables import TABLES, TIMING_COLUMNS, TIMING_TABLES
@@ -235,7 +237,10 @@ def test_genomes_that_do_not_suit_compiled_code_are_evaluated_by_the_general_one
     assert {*compiled.individuals["status"]} == {"ok", "failed"}
 
 
-def test_a_task_of_the_users_own_is_played_by_both_engines(tmp_path):
+@pytest.fixture
+def own_task():
+    """Return the settings of a task that is registered as a user's own reward."""
+
     def follow(agent, episode, measures):
         place, at, distance = episode[0], 0.0, 0.0
         for _ in range(8):
@@ -255,15 +260,35 @@ def test_a_task_of_the_users_own_is_played_by_both_engines(tmp_path):
 
     own = evo.REWARDS.own
     evo.REWARDS.register("follow", make)
-    try:
-        task = {"name": "follow", "options": {"episodes": 3}, "episodes": 2, "test_episodes": 4}
-        results = assert_engines_agree(tmp_path, POLES | {"task": task, "seeds": 1})
-    finally:
-        evo.REWARDS.install(own)
+    yield {"name": "follow", "options": {"episodes": 3}, "episodes": 2, "test_episodes": 4}
+    evo.REWARDS.install(own)
+
+
+def test_a_task_of_the_users_own_is_played_by_both_engines(own_task, tmp_path):
+    results = assert_engines_agree(tmp_path, POLES | {"task": own_task, "seeds": 1})
     individuals = results.individuals
     assert (individuals["played_steps"] == 2 * 3 * 8 * individuals["reused_from"].isna()).all()
     assert individuals["validation_last_distance"].notna().all()
     assert individuals["fitness"].nunique() > 10
+
+
+@pytest.mark.parametrize("task", ["double-pole", "follow"])
+def test_a_compiled_task_brings_no_kernel_of_the_package_to_a_worker(task, own_task):
+    settings = own_task if task == "follow" else POLES["task"]
+    cargo = pack(TaskSettings(**settings).make())
+    assert b"fast_tanh" not in cargo
+    assert len(cargo) < 20_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["double-pole", "follow"])
+def test_ray_workers_play_compiled_tasks(task, own_task, tmp_path):
+    values = POLES | {"seeds": 1, "task": own_task if task == "follow" else POLES["task"]}
+    experiment = experiment_of(
+        values, evolution={"engine": "general", "generations": 2}, policy={"name": "compiled"}
+    )
+    serial, parallel = (begin(tmp_path / str(n), experiment, workers=n) for n in (0, 2))
+    assert_same(serial, parallel)
 
 
 @pytest.mark.slow
