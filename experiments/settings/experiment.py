@@ -445,6 +445,10 @@ class Experiment(Settings, frozen=True, extra="forbid"):
                 )
         if self.founders.graph == "maps":
             raise ValueError(f'founders.graph must draw networks of neurons {where}; got "maps"')
+        if self.task is not None and self.task.trains:
+            raise ValueError(
+                f'task.strategy.name must be "none" {where}, which trains nothing; got {self.task.strategy.name!r}'
+            )
         return self
 
     @model_validator(mode="after")

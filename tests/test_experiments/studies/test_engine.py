@@ -337,6 +337,11 @@ def test_an_own_task_that_raises_fails_the_individuals_that_it_raises_for(tmp_pa
         (SAMPLES, {"policy": {"name": "weighted", "weights": {"init_std": 1.0}},
                    "evolution": {"engine": "general"}}, "weights.init_std must not be given"),
         (SAMPLES, {"evaluation": {"timeout": 3}}, "evaluation.timeout must not be given"),
+        (
+            POLES,
+            {"task": {"strategy": {"name": "openai_es"}}},
+            'task.strategy.name must be "none" where evolution.engine = "compiled"',
+        ),
     ],
 )  # fmt: skip
 def test_settings_that_do_not_suit_are_refused(values, changes, rule):
