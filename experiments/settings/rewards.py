@@ -35,7 +35,7 @@ def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of an experiment; beside a task, with what the defaults would be that need no samples.
 
     Without a strategy there is no train phase, and operator N moves weights. No edges grow by gradient, and there are
-    no baselines. The compiled engine trains nothing, whatever judges.
+    no baselines. The compiled engine trains nothing, whatever judges; so there are no baselines beside it either.
 
     Examples
     --------
@@ -47,6 +47,7 @@ def with_defaults(values: Mapping[str, Any]) -> dict[str, Any]:
         untrained = {"steps_per_generation": 0, "train_only_fraction": 0.0}
         found["evolution"] = _with(found["evolution"], untrained)
         found["policy"] = _with(found.get("policy"), {"name": "compiled"})
+        found["baseline"] = _with(found.get("baseline"), {"arms": []})
     if found.get("task") is None:
         return found
     if not _trains(found["task"]):

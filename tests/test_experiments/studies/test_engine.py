@@ -350,6 +350,11 @@ def test_settings_that_do_not_suit_are_refused(values, changes, rule):
     assert "\n" not in str(told.value)
 
 
+def test_no_baseline_is_trained_unless_one_is_named():
+    without = {name: value for name, value in SAMPLES.items() if name != "baseline"}
+    assert Experiment.parse(without, "corners").baseline.arms == ()
+
+
 @pytest.mark.parametrize(
     ("values", "changes", "options", "rule"),
     [
