@@ -59,6 +59,9 @@ from evo.time_account import spending
 BATCH = 256
 """Samples of a batch, as in :func:`cnn.evaluate`."""
 
+MAX_SCORES = 2**24
+"""Scores of a part of a generation, 4 bytes each; the networks of larger generations are judged part after part."""
+
 
 class CompiledExecutor(SerialExecutor):
     """Evaluates all jobs of a generation together."""
@@ -132,17 +135,18 @@ def evaluate_together(task: Task, jobs: Sequence[Job]) -> list[Individual]:
             rules = _rules(task, some[0].genome)
             blocks.append(_Block(some, stacked([one.genome for one in some]), rules))
     modified = time.perf_counter()
-    made: list[tuple[_Modified, _Judge, Sizes]] = []
-    for block in blocks:
+    modify_seconds = (modified - started) / max(sum(len(block.members) for block in blocks), 1)
+    for part in (part for block in blocks for part in _parts(task, block)):
+        begun = time.perf_counter()
         try:
-            made += _judged(task, block)
+            made = _judged(task, part)
         except Exception:  # of an own task; evaluate_individual finds whose it is
-            alone += [one.job for one in block.members]
-    count = max(len(made), 1)
-    seconds = (modified - started) / count, (time.perf_counter() - modified) / count
-    for one, judge, sizes in made:
-        found[one.job.individual] = _finished(task, one, judge, sizes, seconds)
-    cpu = (time.thread_time() - cpu) / count
+            alone += [one.job for one in part.members]
+            continue
+        seconds = modify_seconds, (time.perf_counter() - begun) / len(made)
+        for one, judge, sizes in made:
+            found[one.job.individual] = _finished(task, one, judge, sizes, seconds)
+    cpu = (time.thread_time() - cpu) / max(len(found), 1)
     for number, individual in found.items():
         behind = individual.job.ancestry_cpu_seconds + (cpu if individual.status == "ok" else 0.0)
         found[number] = replace(individual, cpu_seconds=cpu, ancestry_cpu_seconds=behind)
@@ -218,6 +222,17 @@ def _modified_alone(task: Task, job: Job) -> _Modified | None:
 
 
 # -- judging -----------------------------------------------------------------------------------------------------------
+
+
+def _parts(task: Task, block: _Block) -> Iterator[_Block]:
+    """Yield parts of a block, each of so few networks that memory holds their scores on all samples."""
+    size = len(block.members)
+    if isinstance(task, SampleTask):
+        size = max(1, MAX_SCORES // (block.rules.n_outputs * len(task.validation)))
+    for begin in range(0, len(block.members), size):
+        part = slice(begin, begin + size)
+        networks = Networks._make(array[part] for array in block.networks)
+        yield _Block(block.members[part], networks, block.rules)
 
 
 @spending("evaluate")

@@ -14,9 +14,6 @@ from evo.gradient_free.generation import generation_kernels as kernels
 from evo.gradient_free.task import CompiledTask, Scores
 from evo.phenotype.kernels.row_kernels import padded, width_of
 
-MAX_SCORES = 2**24
-"""Scores of one compiled call, 4 bytes each; more networks take several calls."""
-
 
 class Sizes(NamedTuple):
     """The size of a network.
@@ -45,15 +42,12 @@ def sizes_of(networks: Networks, rules: Rules) -> list[Sizes]:
 def score_networks(
     networks: Networks, rules: Rules, batches: Sequence[NDArray[np.floating]]
 ) -> Iterator[tuple[Floats, ...]]:
-    """Yield the scores of each network on batches of samples, shape (n_outputs, n_samples) each.
+    """Return, one after the other, the scores of each network on batches of samples, shape (n_outputs, n_samples) each.
 
     They equal those of :class:`evo.Phenotype`, bit for bit, where it forms no dense blocks
     (:data:`evo.phenotype.plan.MIN_BLOCK_NODES`).
     """
-    n_together = max(1, MAX_SCORES // (rules.n_outputs * sum(map(len, batches))))
-    for begin in range(0, len(networks.ids), n_together):
-        some = Networks._make(part[begin : begin + n_together] for part in networks)
-        yield from zip(*(_scores(some, rules, inputs) for inputs in batches), strict=True)
+    return zip(*(_scores(networks, rules, inputs) for inputs in batches), strict=True)
 
 
 def _scores(networks: Networks, rules: Rules, inputs: NDArray[np.floating]) -> Floats:

@@ -1,6 +1,7 @@
 """The compiled engine: the tables of the general one, to the bit; and what it cannot do is refused before any work."""
 
 import signal
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from tests_of_kills import count_boundaries, in_child
 
 import evo
 from evo.errors import SettingsError
+from evo.executors import compiled
 from evo.executors.travel import pack
 from evo.gradient_free import act
+from evo.gradient_free.generation import score_networks
 from evo.rewards import TaskSettings
 from evo.selection import SELECTIONS
 from evo.storage import is_complete
@@ -159,6 +162,26 @@ def test_every_selection_works_in_both_engines(name, tmp_path):
     assert_engines_agree(tmp_path, POLES | {"seeds": 1}, evolution=evolution)
 
 
+def test_scores_of_few_networks_are_in_memory_at_the_same_time(tmp_path, monkeypatch):
+    scored, most = [], []
+
+    def noting(*arguments):
+        for scores in score_networks(*arguments):
+            scored.append(weakref.ref(scores[0]))
+            most.append(sum(one() is not None for one in scored))
+            yield scores
+
+    monkeypatch.setattr(compiled, "score_networks", noting)
+    n_samples, n_together = 9, 2
+    monkeypatch.setattr(compiled, "MAX_SCORES", n_together * n_samples)
+    evolution = SAMPLES["evolution"] | {"population": 12, "generations": 1}
+    values = SAMPLES | {"seeds": 1, "evolution": evolution}
+    results = begin(tmp_path, experiment_of(values))
+    assert results.runs["n_validation"].tolist() == [n_samples]
+    assert len(scored) > 12
+    assert max(most) <= 2 * n_together
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["average", "crossover"])
 def test_mates_are_those_of_the_general_engine(mode, tmp_path):
@@ -232,9 +255,9 @@ def test_genomes_that_do_not_suit_compiled_code_are_evaluated_by_the_general_one
     of_other_form, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(continuation, "check_compiled_form", lambda *_: None)
-    compiled, general = (go_on_by(one, of_other_form, tmp_path) for one in ("compiled", "general"))
-    assert_same(compiled, general)
-    assert {*compiled.individuals["status"]} == {"ok", "failed"}
+    one, other = (go_on_by(name, of_other_form, tmp_path) for name in ("compiled", "general"))
+    assert_same(one, other)
+    assert {*one.individuals["status"]} == {"ok", "failed"}
 
 
 @pytest.fixture
