@@ -44,11 +44,21 @@ _WITHOUT_REWIRING = {"policy.rewiring_probability": 0.0}
 
 
 def random_search(experiment: Experiment) -> Mapping[str, Changes]:
-    """Draw more founders, train each as long as an evolved network, and keep the best by fitness."""
+    """Draw more founders, train each as long as an evolved network, and keep the best by fitness.
+
+    Where nothing trains, a later generation would judge the same founders again. There each founder is judged once, in
+    a single generation that has as many networks as the whole search.
+    """
+    evolution = experiment.evolution
     if experiment.founders.graph == "given":
         raise ValueError('founders.graph must be drawn; got "given"')
-    changes = {"evolution.population": _networks(experiment)} | _ONLY_TRAINED
-    return {"random_search": changes}
+    drawn: Changes = {"evolution.population": _networks(experiment)}
+    if evolution.steps_per_generation == 0:
+        drawn = {
+            "evolution.population": evolution.expected_individuals(),
+            "evolution.generations": 0,
+        }
+    return {"random_search": {**drawn, **_ONLY_TRAINED}}
 
 
 def train_only(experiment: Experiment) -> Mapping[str, Changes]:

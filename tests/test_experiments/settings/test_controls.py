@@ -113,6 +113,18 @@ def test_random_search_is_the_preset_that_says_the_same_by_hand():
     assert evolution.population == fashion.arms["train-only"].evolution.population == 7
 
 
+@pytest.mark.parametrize("preset", ["double-pole", "cart-pole", "digits"])
+def test_random_search_where_nothing_trains_judges_each_founder_once(preset):
+    values = with_values(read_settings(preset), {"controls": ["random_search"]})
+    if preset == "digits":
+        values = with_values(values, {"evolution.steps_per_generation": 0, "baseline.arms": []})
+    arms = parse_study(values, preset).arms
+    found, evolved = arms["random_search"].evolution, arms["evolved"].evolution
+    assert (found.generations, found.population) == (0, evolved.expected_individuals())
+    of_evolved = planned_budgets(arms["evolved"])["evolved"]
+    assert planned_budgets(arms["random_search"])["random_search"] == of_evolved
+
+
 FASHION = {"evolved": ["random_search"]}
 
 
