@@ -113,7 +113,8 @@ def _propose(
     for k in range(n_parents - len(parents) + n_children(n_slots, settings)):
         winner = tournament_winner(order, settings.tournament_size, rng)
         slot = slot_of[winner.job.individual]
-        requests.append(OffspringRequest(slot, k % n_slots, modified=True))
+        mates = tuple(range(n_parents))
+        requests.append(OffspringRequest(slot, k % n_slots, modified=True, mates=mates))
     return requests
 
 

@@ -84,11 +84,12 @@ def test_without_weight_the_fittest_survive():
     assert numbers(kept) == [11, 13]
 
 
-def test_the_archive_has_no_children_and_is_not_trained_on():
+def test_the_archive_has_no_children_by_parents_or_by_mates_and_is_not_trained_on():
     members = [at(k, float(k)) for k in range(8)]
     requests = propose("novelty", members, descriptors=["x"], archive=3)
     assert {one.parent for one in requests} <= set(range(5))
     assert [one.parent for one in requests if not one.modified] == [0, 1, 2, 3, 4]
+    assert {one.mates for one in requests if one.modified} == {(0, 1, 2, 3, 4)}
     evolution = EvolutionSettings(
         population=8, selection={"name": "novelty", "descriptors": ["x"], "archive": 3}
     )
