@@ -25,6 +25,7 @@ from evo.selection.contract.requests import (
     ranked,
 )
 from evo.selection.contract.settings import (
+    OBJECTIVES,
     SELECTIONS,
     Selection,
     SelectionSettings,
@@ -42,6 +43,7 @@ from evo.selection.tournament import TOURNAMENT
 
 __all__ = [
     "DESCRIPTORS",
+    "OBJECTIVES",
     "SELECTIONS",
     "Candidate",
     "Descriptor",

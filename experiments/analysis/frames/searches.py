@@ -7,6 +7,7 @@ import pandas as pd
 
 from evo.errors import ResultsError
 from evo.registry import must_be_one_of
+from evo.selection import DESCRIPTORS, OBJECTIVES
 from experiments.analysis.frames.joins import INDIVIDUAL, join_tables, with_parent
 from experiments.statistics import pareto_front
 
@@ -159,8 +160,12 @@ def _goals(columns: Collection[str], names: Iterable[str]) -> dict[str, bool]:
 
 
 def column_of(columns: Collection[str], name: str) -> str:
-    """Return the column of a descriptor or measure; raise ResultsError if there is none."""
-    column = name if name in columns else f"validation_{name}"
+    """Return the column of an objective, descriptor or measure; raise ResultsError if there is none.
+
+    A measure may have the name of another column, such as `steps`.
+    """
+    is_bare = name in OBJECTIVES or name in DESCRIPTORS.built_in
+    column = name if is_bare else f"validation_{name}"
     if column not in columns:
         raise ResultsError(f"no table has the descriptor or measure {name!r}")
     return column

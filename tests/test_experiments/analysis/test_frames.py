@@ -21,6 +21,8 @@ from experiments.analysis import (
     population_at,
 )
 from experiments.analysis.beginnings import LineageWarning
+from experiments.analysis.frames.elites import elites
+from experiments.analysis.frames.searches import selection_front
 from experiments.settings.columns import default_settings
 from experiments.statistics import interval
 
@@ -415,18 +417,38 @@ GRID = {
 
 def test_elites_are_the_best_of_each_cell_of_the_last_population(finished):
     kept = replace(finished, runs=finished.runs.assign(**GRID))
-    elites, members = kept.elites(), kept.population_at()
+    found, members = kept.elites(), kept.population_at()
     columns = ["density", "validation_loss"]
-    assert [*elites][6:] == [
+    assert [*found][6:] == [
         *("n_cells", "fitness", "density", "density_bin"),
         *("validation_loss", "validation_loss_bin"),
     ]
-    assert set(elites["n_cells"]) == {4}
+    assert set(found["n_cells"]) == {4}
     for seed, of_seed in members.groupby("seed"):
         cells = (of_seed[columns].astype(float) >= 0.5).astype(int)
         best = of_seed["fitness"].groupby([cells[name] for name in columns]).max()
-        found = elites[elites["seed"] == seed].set_index(["density_bin", "validation_loss_bin"])
-        assert found["fitness"].to_dict() == best.to_dict()
+        filled = found[found["seed"] == seed].set_index(["density_bin", "validation_loss_bin"])
+        assert filled["fitness"].to_dict() == best.to_dict()
+
+
+@pytest.mark.parametrize("name", ["steps", "slot", "parent", "generation"])
+def test_a_measure_may_have_the_name_of_another_column(finished, name):
+    members = finished.population_at()
+    reached = members["n_active"] / members["n_active"].max()
+    population = members.assign(**{f"validation_{name}": reached})
+    grid = {key.replace("loss", name): value for key, value in GRID.items()}
+    grid["evolution.selection.descriptors"] = json.dumps(["density", name])
+    found = elites(population, finished.runs.assign(**grid))
+    assert f"validation_{name}" in found
+    assert set(found[f"validation_{name}"]) <= set(reached)
+    front = {
+        "evolution.selection.name": "nsga2",
+        "evolution.selection.objectives": json.dumps([f"-{name}"]),
+    }
+    best = selection_front(population, finished.runs.assign(**front))
+    assert set(best[f"validation_{name}"]) == {
+        reached[of_seed.index].max() for _, of_seed in members.groupby("seed")
+    }
 
 
 def test_elites_need_runs_with_map_elites_and_one_grid(finished):
