@@ -1,6 +1,7 @@
 """One episode before a run begins, so that a reward that cannot judge is told of before any work."""
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,8 +28,19 @@ class _TrialActor(Actor):
         return super().act(observation)
 
 
-def try_episode(reward: Reward, network: Phenotype, rng: np.random.Generator) -> None:
+def try_episode(
+    reward: Reward, network: Phenotype, rng: np.random.Generator, finite: Collection[str] = ()
+) -> None:
     """Let a network play one episode, up to `MOST_STEPS` steps.
+
+    Parameters
+    ----------
+    reward : Reward
+    network : Phenotype
+    rng : numpy.random.Generator
+        The random numbers of the episode.
+    finite : collection of str, optional
+        The measures that must be finite, because a selection tells individuals apart by them.
 
     Raises
     ------
@@ -38,8 +50,11 @@ def try_episode(reward: Reward, network: Phenotype, rng: np.random.Generator) ->
         Whatever `evaluate` raises.
     """
     try:
-        fitness, _ = returned_by(reward, reward.evaluate(_TrialActor(network), rng=rng))
+        fitness, measures = returned_by(reward, reward.evaluate(_TrialActor(network), rng=rng))
     except _EnoughStepsError:
         return
     if not math.isfinite(fitness):
         raise ValueError(f"fitness must be finite; got {fitness}")
+    for name, value in measures.items():
+        if name in finite and not math.isfinite(value):
+            raise ValueError(f"{name} must be finite, for the selection reads it; got {value}")

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.selection.contract.descriptors import points_of
+from evo.selection.contract.descriptors import part_described, points_of
 from evo.selection.contract.requests import C, Candidate, OffspringRequest, ranked
 from evo.selection.contract.settings import Selection, SelectionSettings
 from evo.selection.mu_plus_lambda import n_children
@@ -58,8 +58,11 @@ def cells_of(
 
 
 def elites_of(individuals: Sequence[C], settings: SelectionSettings, n_slots: int) -> list[C]:
-    """Return the best individual of each cell, ordered by cell; those without a fitness are in no cell."""
-    order = ranked(individuals)
+    """Return the best individual of each cell, ordered by cell.
+
+    Those without a fitness, or without a finite number for a descriptor, are in no cell.
+    """
+    order, _ = part_described(ranked(individuals), settings.descriptors)
     best: dict[int, C] = {}
     for one, cell in zip(order, cells_of(order, settings, n_slots).tolist(), strict=True):
         best.setdefault(cell, one)
@@ -95,7 +98,7 @@ def _select(
     settings: SelectionSettings,
     generation: int,
 ) -> list[C]:
-    """Let the elites hold the slots, in turn if there are fewer; if all offspring failed, the present holders stay."""
+    """Let the elites hold the slots, in turn if there are fewer; if none is in a cell, the present holders stay."""
     n_slots = len(population)
     elites = elites_of(offspring, settings, n_slots)
     return [elites[slot % len(elites)] for slot in range(n_slots)] if elites else list(population)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.selection.contract.descriptors import points_of
+from evo.selection.contract.descriptors import part_described, points_of
 from evo.selection.contract.requests import (
     C,
     Candidate,
@@ -62,10 +62,12 @@ def novelty_of(
 ) -> NDArray[np.float64]:
     """Return the novelty of individuals among themselves and an archive.
 
-    A descriptor with bounds counts in parts of the distance between them, others count as they are.
+    A descriptor with bounds counts in parts of the distance between them, others count as they are. The individuals
+    have finite descriptors; those of the archive that do not are left out.
     """
     names, numbers = settings.descriptors, {one.job.individual for one in individuals}
-    others = [one for one in ranked(archive) if one.job.individual not in numbers]
+    described, _ = part_described(ranked(archive), names)
+    others = [one for one in described if one.job.individual not in numbers]
     spans = [settings.bounds.get(name, (0.0, 1.0)) for name in names]
     points = points_of([*individuals, *others], names) / [high - low for low, high in spans]
     return mean_distances(points, settings.neighbors)[: len(individuals)]
@@ -106,9 +108,9 @@ def _propose(
     for slot, one in enumerate(population[:n_parents]):
         slot_of.setdefault(one.job.individual, slot)
     parents = [population[slot] for slot in slot_of.values()]
-    scored = ranked(parents)
+    scored, others = part_described(ranked(parents), settings.descriptors)
     novelty = novelty_of(scored, population[n_parents:], settings)
-    order = _order(scored, _scores(scored, novelty, settings)) or parents
+    order = [*_order(scored, _scores(scored, novelty, settings)), *others] or parents
     requests = [OffspringRequest(slot, slot, modified=False) for slot in slot_of.values()]
     for k in range(n_parents - len(parents) + n_children(n_slots, settings)):
         winner = tournament_winner(order, settings.tournament_size, rng)
@@ -126,15 +128,17 @@ def _select(
 ) -> list[C]:
     """Keep the fittest and then the most novel, and put the most novel children into the archive, for the oldest.
 
-    If too few have a fitness, the present holders of the slots that are left stay.
+    Those without a finite number for a descriptor come after all others, by fitness, and not into the archive. If too
+    few have a fitness, the present holders of the slots that are left stay.
     """
     n_parents = len(population) - archive_size(len(population), settings)
     holders, archive = population[:n_parents], population[n_parents:]
-    scored = ranked(offspring)
+    order = ranked(offspring)
+    scored, others = part_described(order, settings.descriptors)
     novelty = novelty_of(scored, archive, settings)
-    fittest = scored[: settings.elites]
+    fittest = order[: settings.elites]
     elites = {one.job.individual for one in fittest}
-    by_score = _order(scored, _scores(scored, novelty, settings))
+    by_score = [*_order(scored, _scores(scored, novelty, settings)), *others]
     chosen = [*fittest, *(one for one in by_score if one.job.individual not in elites)][:n_parents]
     by_novelty = _order(scored, novelty)
     n_new = min(settings.archived, len(archive))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from evo.selection.contract.descriptors import points_of
+from evo.selection.contract.descriptors import part_described, points_of
 from evo.selection.contract.requests import (
     C,
     Candidate,
@@ -20,7 +20,7 @@ from evo.selection.contract.requests import (
     ranked,
     tournament_winner,
 )
-from evo.selection.contract.settings import Selection, SelectionSettings
+from evo.selection.contract.settings import OBJECTIVES, Selection, SelectionSettings
 
 
 def objective_values(individuals: Sequence[Candidate], name: str) -> NDArray[np.float64]:
@@ -70,19 +70,23 @@ def crowding_distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def crowded_order(individuals: Sequence[C], objectives: Sequence[str]) -> list[C]:
-    """Return the individuals with a fitness: by rank, within a rank the most isolated first, equals by number."""
+    """Return the individuals with a fitness: by rank, within a rank the most isolated first, equals by number.
+
+    Those without a finite number for a descriptor come last, by fitness.
+    """
     import moocore  # noqa: PLC0415 - few need it
 
-    scored = ranked(individuals)
+    names = [one.removeprefix("-") for one in objectives if one not in OBJECTIVES]
+    scored, others = part_described(ranked(individuals), names)
     if not scored:
-        return []
+        return others
     points = np.column_stack([objective_values(scored, name) for name in objectives])
     ranks: NDArray[np.int64] = moocore.pareto_rank(points)
     distances = np.empty(len(scored))
     for rank in np.unique(ranks):
         distances[ranks == rank] = crowding_distances(points[ranks == rank])
     numbers = np.array([one.job.individual for one in scored])
-    return [scored[k] for k in np.lexsort((numbers, -distances, ranks))]
+    return [*(scored[k] for k in np.lexsort((numbers, -distances, ranks))), *others]
 
 
 def _propose(

@@ -29,7 +29,7 @@ from experiments.progress.callbacks import Callbacks
 from experiments.progress.reporter import RunReporter
 from experiments.settings.experiment import Experiment
 from experiments.studies.arguments import limits_of
-from experiments.studies.episodes import check_reward_judges
+from experiments.studies.episodes import check_reward_judges, measures_read
 from experiments.studies.execution import (
     SECONDS_WORTH_WORKERS,
     Plan,
@@ -149,17 +149,17 @@ class Runs:
         SettingsError
             If a reward fails with every founder.
         """
-        tried: set[EpisodeSource] = set()
+        tried: set[tuple[EpisodeSource, frozenset[str]]] = set()
         for experiment in experiments:
-            source, seed = self.data.of(experiment), experiment.seed
-            if not isinstance(source, EpisodeSource) or source in tried:
+            source, read = self.data.of(experiment), measures_read(experiment)
+            if not isinstance(source, EpisodeSource) or (source, read) in tried:
                 continue
-            tried.add(source)
+            tried.add((source, read))
             split = EpisodeSplit(source)
             given = check_founders(experiment, split)
             with telling_of_kernels(self.teller):
-                founders = founders_of_seed(experiment, split, given, seed)
-                check_reward_judges(source, founders, seed)
+                founders = founders_of_seed(experiment, split, given, experiment.seed)
+                check_reward_judges(source, founders, experiment)
 
     def halve(self, plan: StudyPlan, *, force: bool = False) -> StudyPlan:
         """Run searches from rung to rung, and stop the cells that each rung decides on; return the plan with decisions.

@@ -13,13 +13,23 @@ from evo.origin import place_of as written_at
 from evo.phenotype.phenotype import Phenotype
 from evo.rewards import EpisodeError, EpisodeSource, Reward, try_episode
 from evo.seeding import Purpose, generator
+from evo.selection import DESCRIPTORS, named_descriptors
 from evo.storage.rows import played_columns
 from experiments.arms import Evolved, NoNetworkError, build_arm
 from experiments.arms.training import TrainedArm
+from experiments.settings.experiment import Experiment
 from experiments.studies.baselines import Baselines
 
 
-def check_reward_judges(source: EpisodeSource, founders: Sequence[Genome], seed: int) -> None:
+def measures_read(experiment: Experiment) -> frozenset[str]:
+    """Return the measures by which the selection of an experiment tells individuals apart."""
+    names = {name for _, name in named_descriptors(experiment.evolution.selection)}
+    return frozenset(names - {*DESCRIPTORS})
+
+
+def check_reward_judges(
+    source: EpisodeSource, founders: Sequence[Genome], experiment: Experiment
+) -> None:
     """Let untrained founders play a trial episode each, until one of them has played; nothing is charged.
 
     A reward may fail with some networks: then these individuals fail. One that fails with every founder would fail
@@ -31,10 +41,12 @@ def check_reward_judges(source: EpisodeSource, founders: Sequence[Genome], seed:
         If the reward fails with every founder: one line that names the reward, its class, and the place of the error.
     """
     reward, first = source.settings.make(), None
+    read = measures_read(experiment)
     for k, founder in enumerate(founders):
         network = Phenotype(founder, "squared_error")
+        rng = generator(experiment.seed, Purpose.TRIAL_EPISODE, 0, k)
         try:
-            try_episode(reward, network, generator(seed, Purpose.TRIAL_EPISODE, 0, k))
+            try_episode(reward, network, rng, read)
         except BaseException as error:  # a reward may raise whatever its author chose
             if is_interruption(error):
                 raise

@@ -150,7 +150,7 @@ def run(
     plan, used = plan_run(experiment, dataset, fitness, founders)
     if isinstance(plan.dataset, EpisodeSource):
         with telling_of_kernels(reporter):
-            check_reward_judges(plan.dataset, plan.founders[experiment.seed], experiment.seed)
+            check_reward_judges(plan.dataset, plan.founders[experiment.seed], experiment)
     workers = workers_for(plan, used, workers, address)
     if too_few:
         reporter.warn(too_few)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cnn.checks import brief
 from evo.errors import SettingsError
 from evo.registry import Registry, check_signature, must_be_one_of
-from evo.selection.contract.requests import Candidate
+from evo.selection.contract.requests import C, Candidate
 from evo.selection.contract.settings import OBJECTIVES, SelectionSettings
 
 
@@ -114,12 +114,12 @@ def check_names(settings: SelectionSettings, measures: Collection[str]) -> None:
 
 
 def points_of(individuals: Sequence[Candidate], names: Sequence[str]) -> NDArray[np.float64]:
-    """Return the descriptors of individuals, shape (individuals, names).
+    """Return the descriptors of individuals, shape (individuals, names); NaN where an individual has no value.
 
     Raises
     ------
     SettingsError
-        If one of them is no finite number.
+        If one of them is something else than a number.
     """
     points = [[_value(name, one) for name in names] for one in individuals]
     return np.array(points, np.float64).reshape(len(individuals), len(names))
@@ -128,13 +128,21 @@ def points_of(individuals: Sequence[Candidate], names: Sequence[str]) -> NDArray
 def _value(name: str, individual: Candidate) -> float:
     known = name in DESCRIPTORS
     value: Any = DESCRIPTORS[name].function(individual) if known else individual.metrics.get(name)
+    if value is None:
+        return np.nan
     try:
-        number = float(value)
+        return float(value)
     except (TypeError, ValueError):
-        number = np.nan
-    if not np.isfinite(number):
         raise SettingsError(
-            f"evolution.selection: {name} must be a finite number for each individual; got {brief(value)} for "
-            f"individual {individual.job.individual}"
-        )
-    return number
+            f"evolution.selection: {name} must be a number for each individual; got {brief(value)} for individual "
+            f"{individual.job.individual}"
+        ) from None
+
+
+def part_described(individuals: Sequence[C], names: Sequence[str]) -> tuple[list[C], list[C]]:
+    """Return those individuals whose descriptors are all finite, and the others, both in their order."""
+    described: list[C] = []
+    others: list[C] = []
+    for one, point in zip(individuals, points_of(individuals, names), strict=True):
+        (described if np.isfinite(point).all() else others).append(one)
+    return described, others

@@ -9,7 +9,7 @@ import pandas as pd
 from evo.errors import ResultsError
 from evo.selection import SelectionSettings
 from evo.selection.map_elites import bins_of, grid_indices
-from experiments.analysis.frames.searches import column_of
+from experiments.analysis.frames.searches import column_of, described
 
 SECTION = "evolution.selection."
 
@@ -81,7 +81,8 @@ def elites(population: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Columns `run`, `seed`, `slot`, `individual`, `parent` and `generation`, in which the individual was evaluated;
         `n_cells` of the grid; `fitness`; then each descriptor, and its bin, from 0, as ``<descriptor>_bin``. The rows
-        of each run and seed are in the order of the cells.
+        of each run and seed are in the order of the cells. Networks without a finite number for a descriptor are in
+        no cell.
 
     Raises
     ------
@@ -91,6 +92,7 @@ def elites(population: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     grid = grid_of(runs)
     members = population[population["run"].isin(grid.runs) & (population["status"] == "ok")]
     columns = [column_of([*members], one) for one in grid.settings.descriptors]
+    members = described(members, columns)
     indices = grid_indices(members[columns].to_numpy(float), grid.settings, grid.n_slots)
     bins = [f"{column}_bin" for column in columns]
     found = members.assign(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterable
 
+import numpy as np
 import pandas as pd
 
 from evo.errors import ResultsError
@@ -120,7 +121,8 @@ def selection_front(population: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFram
     -------
     DataFrame
         Columns `run`, `seed`, `slot`, `individual`, `parent` and `generation`, in which the individual was evaluated;
-        then the objectives. The best by the first objective comes first in each run and seed.
+        then the objectives. Networks without a finite number for a descriptor are left out. The best by the first
+        objective comes first in each run and seed.
 
     Raises
     ------
@@ -137,6 +139,7 @@ def selection_front(population: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFram
         raise ResultsError(f"runs with selection nsga2 must have the same objectives; got {told}")
     goals = _goals([*members], every.pop())
     names = [*goals]
+    members = described(members, [name for name in names if name not in OBJECTIVES])
     larger = [name for name, is_larger_better in goals.items() if is_larger_better]
     smaller = [name for name in names if name not in larger]
     fronts = [
@@ -169,6 +172,13 @@ def column_of(columns: Collection[str], name: str) -> str:
     if column not in columns:
         raise ResultsError(f"no table has the descriptor or measure {name!r}")
     return column
+
+
+def described(members: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Return the rows with a finite number in each of the columns; a selection leaves out or ranks last the others."""
+    values = members[columns].to_numpy(float, na_value=np.nan)
+    found: pd.DataFrame = members[np.isfinite(values).all(axis=1)]
+    return found
 
 
 def objectives(runs: pd.DataFrame) -> dict[str, tuple[str, ...]]:

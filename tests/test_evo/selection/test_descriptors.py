@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from schemes import individual
+from schemes import individual, numbers, population, propose, select
 
 from evo import (
     DESCRIPTORS,
@@ -46,11 +46,57 @@ def test_points_are_descriptors_and_measures_in_the_order_of_their_names(cycles)
     assert np.array_equal(found, [[0.5, 3.0, 1.0], [-1.0, 4.0, 0.0]])
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), float("inf"), "far"])
-def test_an_individual_without_a_number_is_told(value):
-    told = r"^evolution\.selection: x must be a finite number for each individual; got .* for individual 7$"
+@pytest.mark.parametrize("value", ["far", [1.0, 2.0]])
+def test_a_descriptor_that_is_no_number_is_told(value):
+    told = (
+        r"^evolution\.selection: x must be a number for each individual; got .* for individual 7$"
+    )
     with pytest.raises(SettingsError, match=told):
         points_of([individual(7, 1.0, metrics={"x": value})], ["x"])
+
+
+WITHOUT = pytest.mark.parametrize("value", [None, float("nan"), float("inf"), -float("inf")])
+
+
+def two_with_and_one_without(value, fitness=9.0):
+    """Return individuals of which the fittest has no finite measure."""
+    found = [individual(10 + k, float(k), k, metrics={"x": 0.8 * k}) for k in range(2)]
+    return [individual(12, fitness, 2, metrics={"x": value}), *found]
+
+
+@WITHOUT
+def test_an_individual_without_a_value_is_in_no_cell_and_has_no_children(value):
+    grid = {"descriptors": ["x"], "bounds": {"x": [0, 1]}, "bins": [2]}
+    members = two_with_and_one_without(value)
+    assert numbers(select("map_elites", population(0, 0, 0), members, **grid)) == [10, 11, 10]
+    assert {one.parent for one in propose("map_elites", members, **grid)} == {1, 2}
+    alone = [members[0]] * 2
+    assert numbers(select("map_elites", population(0, 0), alone, **grid)) == [0, 1]
+    assert {one.parent for one in propose("map_elites", alone, **grid)} == {1}
+
+
+@WITHOUT
+def test_an_individual_without_a_value_is_ranked_last_in_novelty_search_and_not_archived(value):
+    chosen = {"descriptors": ["x"], "neighbors": 1, "elites": 0, "archive": 1, "archived": 3}
+    members = two_with_and_one_without(value)
+    kept = numbers(select("novelty", population(0, 0, 0, 0), members, **chosen))
+    assert kept[:3] == [11, 10, 12]
+    assert kept[3] in {10, 11}
+    assert numbers(select("novelty", population(0, 0, 0), members, **chosen))[:2] == [11, 10]
+    archive = [*members[1:], members[0]]
+    requests = propose("novelty", archive, **chosen)
+    assert {one.parent for one in requests} <= {0, 1}
+    requests = propose("novelty", members, tournament_size=50, **{**chosen, "archive": 0})
+    assert 0 not in {one.parent for one in requests if one.modified}
+
+
+@WITHOUT
+@pytest.mark.parametrize("objective", ["x", "-x"])
+def test_an_individual_without_a_value_is_ranked_last_by_nsga2(value, objective):
+    chosen = {"objectives": ["fitness", objective]}
+    members = two_with_and_one_without(value)
+    assert {*numbers(select("nsga2", population(0, 0), members, **chosen))} == {10, 11}
+    assert numbers(select("nsga2", population(0, 0, 0), members, **chosen))[2] == 12
 
 
 def test_names_are_those_of_descriptors_and_measures():

@@ -451,6 +451,23 @@ def test_a_measure_may_have_the_name_of_another_column(finished, name):
     }
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_networks_without_a_value_are_in_no_cell_and_in_no_front(finished, value):
+    population = finished.population_at()
+    first = population.index[0]
+    population.loc[first, "validation_loss"] = value
+    found = elites(population, finished.runs.assign(**GRID))
+    assert np.isfinite(found["validation_loss"].astype(float)).all()
+    front = {
+        "evolution.selection.name": "nsga2",
+        "evolution.selection.objectives": '["-loss", "macs"]',
+    }
+    best = selection_front(population, finished.runs.assign(**front))
+    number = population.loc[first, ["seed", "individual"]].tolist()
+    for table in (found, best):
+        assert number not in table[["seed", "individual"]].to_numpy().tolist()
+
+
 def test_elites_need_runs_with_map_elites_and_one_grid(finished):
     with pytest.raises(ResultsError, match="no run here has the selection map_elites"):
         finished.elites()

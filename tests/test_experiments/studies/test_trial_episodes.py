@@ -60,7 +60,7 @@ BROKEN = {
 @pytest.fixture(autouse=True)
 def registered():
     own = evo.REWARDS.own
-    for reward in (Reach, Endless, Counting, Moody, *BROKEN):
+    for reward in (Reach, Endless, Counting, Moody, Unmeasured, *BROKEN):
         evo.REWARDS.register(reward.__name__, reward)
     yield
     evo.REWARDS.install(own)
@@ -107,6 +107,29 @@ def test_the_shell_tells_file_and_class(evomatrix, tmp_path):
     told = rf"evomatrix: {file}: task: reward 'mine' \(class Mine\) .*ZeroDivisionError: .* \({parts}:9 in evaluate\)"
     assert re.fullmatch(told, err.strip())
     assert not results.exists()
+
+
+class Unmeasured(Reach):
+    """Has no number for its measure."""
+
+    def evaluate(self, network, *, rng):
+        return 1.0, {"distance": float("nan")}
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {"name": "novelty", "descriptors": ["distance"]},
+        {"name": "nsga2", "objectives": ["fitness", "-distance"]},
+    ],
+)
+def test_a_measure_that_a_selection_reads_must_be_a_number(selection, tmp_path):
+    evolution = {"population": 3, "generations": 1, "selection": selection}
+    told = "ValueError: distance must be finite, for the selection reads it; got nan"
+    with pytest.raises(SettingsError, match=told):
+        begin(tmp_path / "results", Unmeasured, evolution=evolution)
+    assert not (tmp_path / "results").exists()
+    assert begin(tmp_path, Unmeasured).individuals["status"].eq("ok").all()
 
 
 class Endless(Reach):
