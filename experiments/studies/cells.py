@@ -147,12 +147,16 @@ class Runs:
         Raises
         ------
         SettingsError
-            If a reward fails with every founder.
+            If a reward fails with every founder that tries it.
         """
         tried: set[tuple[EpisodeSource, frozenset[str]]] = set()
         for experiment in experiments:
             source, read = self.data.of(experiment), measures_read(experiment)
-            if not isinstance(source, EpisodeSource) or (source, read) in tried:
+            if (
+                not isinstance(source, EpisodeSource)
+                or limits_of(experiment)
+                or (source, read) in tried
+            ):
                 continue
             tried.add((source, read))
             split = EpisodeSplit(source)

@@ -18,7 +18,11 @@ from evo.storage.rows import played_columns
 from experiments.arms import Evolved, NoNetworkError, build_arm
 from experiments.arms.training import TrainedArm
 from experiments.settings.experiment import Experiment
+from experiments.studies.arguments import limits_of
 from experiments.studies.baselines import Baselines
+
+MOST_FOUNDERS = 3
+"""Founders that try an episode at most: each may act for a long time."""
 
 
 def measures_read(experiment: Experiment) -> frozenset[str]:
@@ -32,17 +36,21 @@ def check_reward_judges(
 ) -> None:
     """Let untrained founders play a trial episode each, until one of them has played; nothing is charged.
 
-    A reward may fail with some networks: then these individuals fail. One that fails with every founder would fail
-    with every individual. The episodes have a random stream and a reward of their own, so they change no result.
+    A reward may fail with some networks: then these individuals fail. One that fails with `MOST_FOUNDERS` founders is
+    refused. The episodes have a random stream and a reward of their own, so they change no result. There is no trial
+    where an individual may take a limited time or memory: only a worker can keep to a limit.
 
     Raises
     ------
     SettingsError
-        If the reward fails with every founder: one line that names the reward, its class, and the place of the error.
+        If the reward fails with every founder that tries it: one line that names the reward, its class, and the place
+        of the error.
     """
+    if limits_of(experiment):
+        return
     reward, first = source.settings.make(), None
-    read = measures_read(experiment)
-    for k, founder in enumerate(founders):
+    read, tried = measures_read(experiment), founders[:MOST_FOUNDERS]
+    for k, founder in enumerate(tried):
         network = Phenotype(founder, "squared_error")
         rng = generator(experiment.seed, Purpose.TRIAL_EPISODE, 0, k)
         try:
@@ -57,7 +65,7 @@ def check_reward_judges(
         raise ValueError("founders must have at least one; got none")
     name, kind = source.settings.name, type(reward).__qualname__
     raise SettingsError(
-        f"task: reward {name!r} (class {kind}) fails in a trial episode with each of {len(founders)} founders: "
+        f"task: reward {name!r} (class {kind}) fails in a trial episode with each of {len(tried)} founders: "
         f"{kind_and_text(first)} ({_place_of(first, reward)})"
     ) from first
 

@@ -8,9 +8,12 @@ import pytest
 from reaching import TASK, Reach, little
 
 import evo
+from evo import create_founders
 from evo.errors import SettingsError
+from evo.rewards import EpisodeSource
 from evo.rewards.trial import MOST_STEPS
 from experiments import run, study
+from experiments.studies.episodes import check_reward_judges
 
 
 class Misspelt(Reach):
@@ -60,7 +63,7 @@ BROKEN = {
 @pytest.fixture(autouse=True)
 def registered():
     own = evo.REWARDS.own
-    for reward in (Reach, Endless, Counting, Moody, Unmeasured, *BROKEN):
+    for reward in (Reach, Endless, Counting, Moody, Unmeasured, Lost, *BROKEN):
         evo.REWARDS.register(reward.__name__, reward)
     yield
     evo.REWARDS.install(own)
@@ -168,6 +171,32 @@ def test_the_trial_leaves_no_trace_in_the_run(tmp_path):
     found = begin(tmp_path, Counting).individuals
     assert found["fitness"].iloc[0] == np.mean([1, 2, 3])
     assert found["played_episodes"].iloc[0] == 3
+
+
+class Lost(Reach):
+    """Fails always, and counts."""
+
+    tried = 0
+
+    def evaluate(self, network, *, rng):
+        Lost.tried += 1
+        raise RuntimeError("lost")
+
+
+def test_three_founders_try_a_reward_at_most(tmp_path):
+    Lost.tried = 0
+    with pytest.raises(SettingsError, match="fails in a trial episode with each of 3 founders"):
+        begin(tmp_path, Lost, evolution={"population": 5, "generations": 1})
+    assert Lost.tried == 3
+
+
+@pytest.mark.parametrize("limit", ["timeout", "memory"])
+def test_without_a_worker_that_keeps_to_a_limit_nobody_tries_a_reward(limit):
+    Lost.tried = 0
+    experiment = little(task={**TASK, "name": "Lost"}, evaluation={limit: 1000})
+    founders = create_founders(experiment.founders, 2, 1, n_founders=3, seed=0)
+    check_reward_judges(EpisodeSource.of(experiment.task), founders, experiment)
+    assert Lost.tried == 0
 
 
 class Moody(Reach):
