@@ -1,5 +1,6 @@
 """Tasks in compiled code as rewards: an episode is one compiled call, and every engine plays it alike."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal, get_args
@@ -159,3 +160,13 @@ COMPILED_REWARDS = {
     "cart-pole": cart_pole,
 }
 """The rewards in compiled code by name."""
+
+
+def has_fixed_start(name: object, options: object) -> bool:
+    """Return whether all episodes of a task of the package are the same, by its name and options."""
+    if not isinstance(name, str) or not isinstance(options, Mapping):
+        return False
+    if name not in COMPILED_REWARDS:
+        return False
+    start = inspect.signature(COMPILED_REWARDS[name]).parameters.get("start")
+    return start is not None and options.get("start", start.default) == "fixed"

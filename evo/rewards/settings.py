@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from cnn.settings import NoEffectError
+from evo.rewards.compiled_reward import has_fixed_start
 from evo.rewards.reward import REWARDS, Reward, make_reward, options_of
 from evo.settings import Settings
 
@@ -100,6 +102,23 @@ class TaskSettings(Settings, frozen=True, extra="forbid"):
                     f"{name!r}"
                 )
         return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fixed_episodes_are_those_of_the_run(cls, values: Any) -> Any:
+        """Let the episodes be those of the run where all of them are the same."""
+        if isinstance(values, Mapping) and has_fixed_start(
+            values.get("name"), values.get("options", {})
+        ):
+            return {"same_episodes": "run", **values}
+        return values
+
+    @model_validator(mode="after")
+    def _episodes_differ(self) -> Self:
+        if self.same_episodes == "generation" and has_fixed_start(self.name, self.options):
+            rule = 'unless options.start = "random", because all episodes are the same'
+            raise NoEffectError("same_episodes", rule, self.same_episodes)
+        return self
 
     @model_validator(mode="after")
     def _environment_suits(self) -> Self:

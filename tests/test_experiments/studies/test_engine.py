@@ -362,6 +362,11 @@ def test_an_own_task_that_raises_fails_the_individuals_that_it_raises_for(tmp_pa
         (SAMPLES, {"evaluation": {"timeout": 3}}, "evaluation.timeout must not be given"),
         (
             POLES,
+            {"task": {"options": {"steps": 40}, "same_episodes": "generation"}},
+            "task.same_episodes must not be given unless options.start",
+        ),
+        (
+            POLES,
             {"task": {"strategy": {"name": "openai_es"}}},
             'task.strategy.name must be "none" where evolution.engine = "compiled"',
         ),
@@ -371,6 +376,14 @@ def test_settings_that_do_not_suit_are_refused(values, changes, rule):
     with pytest.raises(SettingsError, match=rule) as told:
         experiment_of(values, **changes)
     assert "\n" not in str(told.value)
+
+
+def test_fixed_episodes_are_those_of_the_run():
+    task = POLES["task"] | {"options": {"steps": 40}}
+    fixed = TaskSettings(**task)
+    assert fixed.same_episodes == "run"
+    assert TaskSettings.model_validate_json(fixed.model_dump_json()) == fixed
+    assert TaskSettings(**POLES["task"]).same_episodes == "generation"
 
 
 def test_no_baseline_is_trained_unless_one_is_named():
