@@ -267,13 +267,8 @@ def _judges_by_samples(task: SampleTask, block: _Block) -> list[_Judge]:
             outputs.append(np.ascontiguousarray(loss.predict(part).T))
             if samples.has_classes:
                 hits += int(np.count_nonzero(outputs[-1].argmax(axis=1) == target))
-        whole = (
-            len(samples)
-            if samples.weights is None
-            else float(samples.weights.sum(dtype=np.float64))
-        )
         accuracy = hits / len(samples) if samples.has_classes else None
-        evaluation = Evaluation(total / whole, accuracy, np.concatenate(outputs))
+        evaluation = Evaluation(total / samples.total_weight, accuracy, np.concatenate(outputs))
         returned = task.fitness(None, samples, evaluation=evaluation)  # type: ignore[arg-type]
         return task.judgement(returned, evaluation)
 
