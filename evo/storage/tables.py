@@ -371,6 +371,9 @@ TABLES: Mapping[str, tuple[Column, ...]] = {
         *_RUN,
         Column("arm", _TEXT, "",
             "Name of the arm: that of the winner, as in `runs`, or the baseline's."),
+        Column("reason", _TEXT, "",
+            "Reason why there are no test values, or no validation values, because a reward raised an error in these "
+            "episodes; otherwise empty."),
         Column("test_loss", _FLOAT, "nat or SD²",
             "Mean loss on the test part, read once, after the last training. In regression the loss of a sample is "
             "half the squared error, summed over its values."),

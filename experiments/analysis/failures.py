@@ -94,20 +94,28 @@ def copy_lines(
     return lines
 
 
-def divergence_lines(baseline: pd.DataFrame) -> list[str]:
-    """Return one line per baseline that diverged or failed: its seeds, and the reason with the first seed.
+def divergence_lines(baseline: pd.DataFrame, comparison: pd.DataFrame) -> list[str]:
+    """Return one line per baseline that diverged or failed, and one per arm that failed in the episodes of the test.
+
+    A line has the seeds, and the reason with the first seed.
 
     Parameters
     ----------
-    baseline : DataFrame
-        The table of that name.
+    baseline, comparison : DataFrame
+        The tables of these names.
     """
     lines = []
     for (arm, status), rows in baseline[baseline["status"] != "ok"].groupby(["arm", "status"]):
-        seeds = rows["seed"].unique()
-        which = f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
-        lines.append(f"{arm} {status} with {which}: {rows['reason'].iloc[0]}")
+        lines.append(f"{arm} {status} with {_seeds(rows)}: {rows['reason'].iloc[0]}")
+    for arm, rows in comparison[comparison["reason"].notna()].groupby("arm"):
+        lines.append(f"{arm!s} failed with {_seeds(rows)}, {rows['reason'].iloc[0]}")
     return lines
+
+
+def _seeds(rows: pd.DataFrame) -> str:
+    """Return the seeds of rows in words."""
+    seeds = rows["seed"].unique()
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
 
 
 def lost_runs(

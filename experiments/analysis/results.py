@@ -234,8 +234,8 @@ class Results:
         ]
 
     def divergences(self) -> list[str]:
-        """Return one line per baseline that diverged: its seeds, and the reason with the first seed."""
-        return divergence_lines(self.baseline)
+        """Return one line per baseline that diverged, and one per arm that failed in the test: seeds and reason."""
+        return divergence_lines(self.baseline, self.comparison)
 
     def pooled(self) -> pd.DataFrame:
         """Return the comparison of all runs as one table, see :func:`experiments.analysis.comparison.pooled`.
@@ -458,13 +458,15 @@ class Results:
     def failures(self) -> pd.DataFrame:
         """Return a row per network without a result, and per seed of a run without one, with the reason.
 
+        A network that was trained, and with which a reward raised an error in the episodes of the test, is one of them.
+
         Runs have none that halving stopped, that ended with an error, or that are not finished. The runs of a study
         that have not begun stand here too, if all its other runs are loaded. A run that halving stopped has not failed,
         so it does not count as `diverged` in :meth:`summary` but as `stopped`; its row stands here so that the reason
         for each missing seed is in one table. See :func:`experiments.analysis.frames.lost_networks`.
         """
         runs = lost_runs(self.paths, self.runs, self.configs, self.studies)
-        return frames.lost_networks(self.individuals, self.baseline, runs)
+        return frames.lost_networks(self.individuals, self.baseline, runs, self.comparison)
 
     def _check_one(self, what: str, of_runs: Iterable[Any]) -> None:
         """Raise ResultsError if runs differ in what their networks were chosen by, so that none of them is the best."""

@@ -17,13 +17,13 @@ def verdict(row: Mapping[str, Any] | pd.Series) -> str:
     """Return one line about a row of :func:`~experiments.analysis.comparison.compare`: who wins, and by how much.
 
     An arm wins if the interval of the difference leaves out 0, and Holm's p is at most 0.05. It does not win if it
-    diverged with a seed, or if the arms must have a budget in common and it differs by more than 1 %. The line ends
-    with the budgets that were equal, and those that were not.
+    has no result with a seed, or if the arms must have a budget in common and it differs by more than 1 %. The line
+    ends with the budgets that were equal, and those that were not.
     """
     arm, other, n = row["arm"], row["other"], int(row["seeds"])
     title, column = title_of(row["metric"]), f"test_{row['metric']}"
     unit, scale = unit_of(column), 100.0 if is_fraction(column) else 1.0
-    end = "".join(f"; {one}" for one in (_diverged(row), _budgets(row)) if one)
+    end = "".join(f"; {one}" for one in (_without_result(row), _budgets(row)) if one)
     if n == 0:
         return f"no comparison: {arm} and {other} have no seed in common with a test {title}{_stopped(row)}{end}"
     what = f"{arm} - {other} = {scale * row['difference']:+.3g}{unit} of test {title}"
@@ -42,7 +42,7 @@ def verdict(row: Mapping[str, Any] | pd.Series) -> str:
     if missed_budgets(row):
         return f"no fair comparison: {what}"
     if leader_diverged(row):
-        return f"no winner, for {leader(row)} diverged: {what}"
+        return f"no winner, for {leader(row)} has no result with some seeds: {what}"
     if pd.isna(row["winner"]):
         reason = f"p is above {ALPHA}"
         if row["smallest_p"] > ALPHA:
@@ -82,10 +82,10 @@ def _correction(row: Mapping[str, Any] | pd.Series) -> str:
     return f" (Holm, {n} comparisons)" if n > 1 else ""
 
 
-def _diverged(row: Mapping[str, Any] | pd.Series) -> str:
-    """Return with how many seeds which arm diverged; empty if none did."""
+def _without_result(row: Mapping[str, Any] | pd.Series) -> str:
+    """Return with how many seeds which arm diverged or failed; empty if none did."""
     counts = ((row["arm"], row["diverged"]), (row["other"], row["other_diverged"]))
-    told = [f"{arm} diverged with {n} seed{'s' if n > 1 else ''}" for arm, n in counts if n]
+    told = [f"{arm} has no result with {n} seed{'s' if n > 1 else ''}" for arm, n in counts if n]
     return ", ".join(told)
 
 

@@ -35,7 +35,7 @@ FINE = 5000
 
 
 def show_results(results: Results, console: Console) -> None:
-    """Print the comparison, the verdicts, failures, diverged baselines, the cost of the search and the folder."""
+    """Print the comparison, the verdicts, failures, arms without a result, the cost of the search and the folder."""
     if results.comparison.empty and results.runs["stopped_reason"].notna().any():
         (reason,) = results.runs["stopped_reason"]
         lines = [f"No comparison: the run was stopped {reason}"]
@@ -98,7 +98,7 @@ def comparison_table(results: Results) -> Table:
     for arm, row in summary.iterrows():
         half = (row["high"] - row["low"]) / 2 if results.evolved else row["deviation"]
         if row["seeds"] == 0:
-            shown = "diverged"
+            shown = "no result"
         elif percent:
             shown, around = f"{100 * row[metric]:.{digits}f} %", f"{100 * half:.{digits}f}"
         else:
@@ -256,7 +256,7 @@ def arms_table(comparison: pd.DataFrame, compared: pd.DataFrame, against: str) -
         table.add_column(heading, justify="right", no_wrap=True)
     for arm, row in summary.iterrows():
         half = (row["high"] - row["low"]) / 2
-        shown = f"{scale * row[metric]:{form}}{unit}" if row["seeds"] else "diverged"
+        shown = f"{scale * row[metric]:{form}}{unit}" if row["seeds"] else "no result"
         if math.isfinite(half):
             shown += f" ± {scale * half:{form}}"
         table.add_row(

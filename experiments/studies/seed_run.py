@@ -270,13 +270,17 @@ def _test_episodes(
             if not isinstance(network, Phenotype):
                 raise TypeError(f"network must be a Phenotype; got {type(network).__name__}")
             last = task.evolution.generations
-            test, reason = task.try_to_play(partial(task.test, network))
-            validation, _ = task.try_to_play(partial(task.measures, network, last))
-            metrics = {"test": test, "validation": validation}
-            if reason:
-                arm = f"seed {seed_run.seed}, {model.arm}"
-                seed_run.reporter.warn(f"{arm}: no test values, for the reward raised {reason}")
-            rows.append(_comparison_row(seed_run, model, Evaluations(metrics=metrics)))
+            played = {
+                "test": task.try_to_play(partial(task.test, network)),
+                "validation": task.try_to_play(partial(task.measures, network, last)),
+            }
+            metrics = {part: measures for part, (measures, _) in played.items()}
+            told = [f"in a {part} episode: {error}" for part, (_, error) in played.items() if error]
+            reason = "; ".join(told) or None
+            if reason is not None:
+                seed_run.reporter.warn(f"seed {seed_run.seed}, {model.arm} failed {reason}")
+            evaluated = Evaluations(metrics=metrics, reason=reason)
+            rows.append(_comparison_row(seed_run, model, evaluated))
     return rows
 
 
@@ -290,16 +294,19 @@ class Evaluations:
         The metrics by part and name.
     test, validation : Evaluation or None
         Loss and accuracy; None where a reward judges.
+    reason : str or None
+        Why a part has no metrics, because a reward raised an error; None if every part has them.
     """
 
     metrics: Mapping[str, Mapping[str, float | None]]
     test: Evaluation | None = None
     validation: Evaluation | None = None
+    reason: str | None = None
 
     @property
     def columns(self) -> Row:
         """The columns of ``comparison``."""
-        row: Row = {}
+        row: Row = {"reason": self.reason}
         for part, one in (("test", self.test), ("validation", self.validation)):
             row |= {f"{part}_loss": one and one.loss, f"{part}_accuracy": one and one.accuracy}
             row |= {f"{part}_{name}": value for name, value in self.metrics[part].items()}

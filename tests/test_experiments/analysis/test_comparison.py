@@ -216,8 +216,10 @@ def test_an_arm_that_diverged_does_not_win_and_its_seeds_are_counted(gone):
     assert (row["seeds"], row["diverged"], row["other_diverged"]) == (8, 1, 0)
     assert row["superiority"] == pytest.approx(8 / 9)
     assert pd.isna(row["winner"])
-    assert verdict(row).startswith("no winner, for evolved diverged: evolved - cnn = +10.1 points")
-    assert verdict(row).endswith(f"; evolved diverged with 1 seed{EQUAL}")
+    assert verdict(row).startswith(
+        "no winner, for evolved has no result with some seeds: evolved - cnn = +10.1 points"
+    )
+    assert verdict(row).endswith(f"; evolved has no result with 1 seed{EQUAL}")
     assert np.isfinite(row[["difference", "low", "high", "p"]].astype(float)).all()
 
 
@@ -225,7 +227,7 @@ def test_an_arm_wins_against_one_that_diverged_with_some_seeds():
     frame = comparison(evolved=[*EIGHT, 0.9, 0.9], cnn=[*below(0.1), math.nan, math.nan])
     line = line_of(frame, "evolved", "cnn")
     assert line.startswith("evolved wins: ")
-    assert line.endswith(f"; cnn diverged with 2 seeds{EQUAL}")
+    assert line.endswith(f"; cnn has no result with 2 seeds{EQUAL}")
 
 
 def test_arms_that_always_diverge_are_not_compared():
@@ -233,7 +235,7 @@ def test_arms_that_always_diverge_are_not_compared():
     line = line_of(frame, "evolved", "cnn")
     assert line == (
         "no comparison: evolved and cnn have no seed in common with a test accuracy; "
-        "cnn diverged with 8 seeds"
+        "cnn has no result with 8 seeds"
     )
     assert row_of(frame, "evolved", "cnn")["superiority"] == 1
     assert summarize(frame).loc["cnn", ["seeds", "diverged"]].tolist() == [0, 8]

@@ -92,7 +92,7 @@ def test_a_finished_run_has_every_section_and_only_failures_have_nothing_to_show
     anchors = [value for tag, name, value in whole.attributes if (tag, name) == ("section", "id")]
     assert anchors == [section.name for section in SECTIONS]
     assert whole.left_out == [
-        "Left out: no individual failed, no baseline diverged and every run has a result."
+        "Left out: no individual failed, no baseline diverged, no test failed and every run has a result."
     ]
     kinds = [one.get("kind", "plain") for one in whole.specifications]
     assert kinds == ["plain"] * 4 + ["network", "film", "plain"]

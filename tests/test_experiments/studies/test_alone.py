@@ -248,9 +248,9 @@ def test_show_names_a_baseline_that_diverged(tiny, tmp_path, capsys):
     reason = results.baseline.query("arm == 'mlp'")["reason"].item()
     assert f"\nmlp diverged with seed 3: {reason}\n" in printed
     assert "static diverged" not in printed
-    assert re.search(r"│ mlp +│ diverged │", printed)
+    assert re.search(r"│ mlp +│ no result │", printed)
     assert "no comparison: evolved and mlp have no seed in common" in printed
-    assert "; mlp diverged with 1 seed\n" in printed
+    assert "; mlp has no result with 1 seed\n" in printed
     compared = results.compare().set_index("other")
     assert compared.loc["mlp", ["seeds", "other_diverged", "superiority"]].tolist() == [0, 1, 1.0]
     assert compared.loc["static", ["seeds", "other_diverged"]].tolist() == [1, 0]

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+from older_runs import make_older
 from reaching import TASK, Reach, assert_same, little, trained
 from tests_of_kills import count_boundaries, in_child
 
@@ -15,6 +17,7 @@ from evo.errors import SettingsError
 from evo.seeding import Purpose, generator
 from experiments import continue_run, load_results, replay_lineage, resume, run, study, verify
 from experiments.analysis.comparison import compare, missed_budgets, summarize
+from experiments.report import write_report
 from experiments.settings.study import parse_study
 from experiments.studies.study import run_study
 
@@ -282,7 +285,7 @@ def test_the_shell_shows_measures_and_episodes_and_nothing_that_nobody_spent(
 
 
 def test_reports_have_measures_and_episodes_and_nothing_that_nobody_spent(untrained, tmp_path):
-    from experiments.report import write_report, write_summary
+    from experiments.report import write_summary
 
     summary = write_summary(untrained, tmp_path / "summary.md").read_text("utf-8")
     report = write_report(untrained, tmp_path / "report.html").read_text("utf-8")
@@ -298,7 +301,7 @@ def test_reports_have_measures_and_episodes_and_nothing_that_nobody_spent(untrai
 
 def test_a_report_and_pictures_are_drawn(done, tmp_path):
     from experiments.figures.pictures import figure
-    from experiments.report import write_report, write_summary
+    from experiments.report import write_summary
 
     text = write_report(done, tmp_path / "report.html").read_text("utf-8")
     assert "test episodes, which each seed draws once" in text
@@ -371,7 +374,17 @@ def test_an_individual_whose_reward_raises_is_charged_the_episodes_that_it_began
     assert (found["played_episodes"], found["played_steps"]) == (fails_at, 6 * (fails_at - 1))
 
 
-def test_a_reward_that_raises_in_the_test_leaves_an_arm_without_test_values(tmp_path):
+def drop_column(path, table, column):
+    """Turn a finished run into one of an older version, which did not have a column; return its path."""
+    make_older(path)
+    (part,) = (path / table).glob("*.parquet")
+    pq.write_table(pq.read_table(part).drop_columns(column), part)
+    return path
+
+
+def test_a_reward_that_raises_in_the_test_leaves_an_arm_without_test_values_but_with_a_reason(
+    tmp_path, evomatrix
+):
     class Brittle(Reach):
         """Fails now and then."""
 
@@ -385,7 +398,23 @@ def test_a_reward_that_raises_in_the_test_leaves_an_arm_without_test_values(tmp_
     results = begin(tmp_path, little(task=task, seeds=1))
     assert results.comparison["test_return"].isna().all()
     assert results.comparison["validation_return"].notna().all()
-    assert any("evolved diverged with 1 seed" in line for line in results.verdicts())
+    assert any("evolved has no result with 1 seed" in line for line in results.verdicts())
+    assert set(results.comparison["reason"]) == {"in a test episode: RuntimeError: lost"}
+    lost = results.failures()
+    assert (lost["arm"] == "evolved").sum() == 1
+    assert set(lost.loc[lost["arm"].notna(), "status"]) == {"failed"}
+    assert {*lost["reason"]} >= {*results.comparison["reason"]}
+    told = "evolved failed with seed 0, in a test episode: RuntimeError: lost"
+    assert told in results.divergences()
+    _, out, _ = evomatrix("show", results.path)
+    assert f"\n{told}\n" in out
+    assert "return: no result" in cells(out)
+    report = write_report(results, tmp_path / "report.html").read_text("utf-8")
+    assert f"<li>{told}</li>" in report
+    assert "<td>in a test episode: RuntimeError: lost</td>" in report
+    older = drop_column(results.path, "comparison", "reason")
+    assert load_results(older).comparison["reason"].isna().all()
+    assert "evolved" not in load_results(older).failures()["arm"].tolist()
 
 
 @pytest.mark.parametrize("name", ["dataset", "fitness"])
