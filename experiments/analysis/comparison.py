@@ -303,7 +303,8 @@ def with_diverged(
     """Return the table ``comparison`` with a row for each arm and seed of which all training diverged or failed.
 
     So has each search that halving stopped, with its rung in a column ``stopped_rung``. Such an arm has no metric on
-    the test part, but what its search spent. Without these rows its seeds would count as not run.
+    the test part, but what its search spent, or the episodes that a baseline played. Without these rows its seeds would
+    count as not run.
     """
     failed = runs.loc[runs["best_individual"].isna() & (runs["n_individuals"] > 0)]
     known = {one: column for one, column in SPENT.items() if one not in PLAYED or column in failed}
@@ -311,7 +312,8 @@ def with_diverged(
     spent.columns = pd.Index([*KEY, *known])
     if failed["stopped_rung"].notna().any():
         spent["stopped_rung"] = failed["stopped_rung"]
-    diverged = baseline.loc[baseline["status"] != "ok", KEY]
+    played = {one: f"total_{one}" for one in ("played_episodes", "played_steps") if one in baseline}
+    diverged = baseline.loc[baseline["status"] != "ok", [*KEY, *played]].rename(columns=played)
     missing = pd.concat([spent, diverged])
     if missing.empty:
         return comparison

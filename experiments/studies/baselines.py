@@ -87,10 +87,14 @@ class Baselines:
                 else:
                     self._train(kind, arm, evolved, steps)
             except NoNetworkError as error:
-                row = _row_without_network(self.seed_run.key | {"arm": arm}, str(error))
-                self.seed_run.store.commit({"baseline": [row]})
-                self._keep(arm, row, None)
-                self._report(row)
+                self._leave_out(arm, str(error))
+
+    def _leave_out(self, arm: str, reason: str, cost: Mapping[str, Any] | None = None) -> None:
+        """Commit that an arm has failed, with the columns of `baseline` about what it has cost, and keep the reason."""
+        row = _row_without_network(self.seed_run.key | {"arm": arm}, reason) | dict(cost or {})
+        self.seed_run.store.commit({"baseline": [row]})
+        self._keep(arm, row, None)
+        self._report(row)
 
     def _report(self, row: Mapping[str, Any]) -> None:
         """Tell that the row of an arm is committed; a callback may stop the run then."""

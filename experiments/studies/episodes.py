@@ -15,7 +15,7 @@ from evo.rewards import EpisodeError, EpisodeSource, Reward, try_episode
 from evo.seeding import Purpose, generator
 from evo.selection import DESCRIPTORS, named_descriptors
 from evo.storage.rows import played_columns
-from experiments.arms import Evolved, NoNetworkError, build_arm
+from experiments.arms import Evolved, build_arm
 from experiments.arms.training import TrainedArm
 from experiments.settings.experiment import Experiment
 from experiments.studies.arguments import limits_of
@@ -86,7 +86,10 @@ class EpisodeBaselines(Baselines):
     """
 
     def _train(self, kind: str, arm: str, evolved: Evolved | None, steps: int) -> None:
-        """Train the network of one arm, and judge it in the episodes of the last generation."""
+        """Train the network of one arm, and judge it in the episodes of the last generation.
+
+        If the reward raises an error, the arm has failed. It is charged the episodes that it began.
+        """
         seed_run, task = self.seed_run, self.seed_run.task
         if not isinstance(task, EpisodeTask):
             raise TypeError(f"the arm {kind} must be beside a search that a reward judges")
@@ -94,12 +97,17 @@ class EpisodeBaselines(Baselines):
         network = build_arm(kind, seed_run.dataset, seed_run.experiment.baseline, evolved, task)
         if not isinstance(network, Phenotype):
             raise TypeError(f"the arm {kind} must be a Phenotype; got {type(network).__name__}")
+        before = (0, 0)
         try:
             unbounded = TrainingBudget()
             phase = task.train_for(steps, network, task.recipe, None, 0, max(steps, 1), unbounded)
+            before = phase.episodes, phase.environment_steps
             judged = task.judge(network, task.evolution.generations)
         except EpisodeError as error:
-            raise NoNetworkError(kind_and_text(error.cause)) from error
+            begun = error.after(*before)
+            played = played_columns("played_", begun.episodes, begun.steps)
+            self._leave_out(arm, kind_and_text(error.cause), played)
+            return
         report = phase.report
         trained = TrainedArm(
             arm=arm,

@@ -374,6 +374,41 @@ def test_an_individual_whose_reward_raises_is_charged_the_episodes_that_it_began
     assert (found["played_episodes"], found["played_steps"]) == (fails_at, 6 * (fails_at - 1))
 
 
+def test_a_baseline_whose_reward_raises_is_charged_the_episodes_that_it_began(tmp_path):
+    class Late(Reach):
+        """Fails once, after so many episodes."""
+
+        played, fails_at = 0, 0
+
+        def evaluate(self, network, *, rng):
+            self.played += 1
+            if self.played == self.fails_at:
+                raise RuntimeError("lost")
+            return super().evaluate(network, rng=rng)
+
+    evo.REWARDS.register("late", Late, replace=True)
+    experiment = trained(seeds=1).model_copy(update={"task": {"name": "late"}})
+    fine = begin(tmp_path, experiment, "fine")
+    of_search, whole = (
+        int(table[name].item())
+        for table, name in (
+            (fine.runs, "search_played_episodes"),
+            (fine.baseline, "played_episodes"),
+        )
+    )
+    for begun in (5, whole - 1):  # in training, and in the second of three episodes that judge
+        Late.fails_at = of_search + begun
+        results = begin(tmp_path, experiment, f"at {begun}")
+        row = results.baseline.iloc[0]
+        assert (row["arm"], row["status"], row["reason"]) == (
+            *("static", "failed", "RuntimeError: lost"),
+        )
+        assert (row["played_episodes"], row["played_steps"]) == (begun, 6 * (begun - 1))
+        summary = results.summary()
+        assert summary.loc["static", ["seeds", "total_played_episodes"]].tolist() == [0, begun]
+        assert summary.loc["evolved", "total_played_episodes"] == of_search
+
+
 def drop_column(path, table, column):
     """Turn a finished run into one of an older version, which did not have a column; return its path."""
     make_older(path)
