@@ -444,6 +444,24 @@ class Results:
         """Return what MAP-Elites has found, cell by cell, see :func:`experiments.analysis.frames.elites`."""
         return frames.elites(self.population_at(), self.runs)
 
+    @property
+    def grids(self) -> tuple[frames.Grid, ...]:
+        """The different grids of the runs with the selection map_elites; none if no run has it."""
+        return frames.grids_of(self.runs)
+
+    def quality_diversity(self, offset: float | None = None) -> pd.DataFrame:
+        """Return coverage and QD score of MAP-Elites after each generation.
+
+        Parameters
+        ----------
+        offset : float, optional
+            The fitness from which the QD score counts.
+
+        See :func:`experiments.analysis.frames.quality_diversity`.
+        """
+        individuals = with_first(self.individuals, self.population, self.paths)
+        return frames.quality_diversity(self.population, individuals, self.runs, offset)
+
     def settings(self) -> pd.DataFrame:
         """Return the settings that are not the defaults, see :func:`experiments.analysis.frames.changed_settings`.
 

@@ -31,6 +31,28 @@ def summary_as_html(comparison: pd.DataFrame) -> str:
     return shown.to_html(float_format="{:.4g}".format, escape=True)
 
 
+def filled_lines(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
+    """Return one line per arm on how much of the grid of MAP-Elites was filled in the end, mean over seeds.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As :func:`experiments.analysis.frames.quality_diversity` returns it.
+    runs : DataFrame
+        The table of that name.
+    """
+    last = table.groupby(["run", "seed"]).tail(1)
+    lines = []
+    for arm, rows in last.merge(runs[["run", "seed", "arm"]]).groupby("arm"):
+        means = rows[["n_elites", "n_cells", "coverage", "qd_score", "offset"]].mean()
+        over = "" if len(rows) == 1 else f", mean of {len(rows)} seeds"
+        lines.append(
+            f"Elites of {arm!s}: {means['n_elites']:.3g} of {means['n_cells']:.0f} cells are filled (coverage "
+            f"{means['coverage']:.0%}), QD score {means['qd_score']:.4g} above {means['offset']:.4g}{over}"
+        )
+    return lines
+
+
 def search_cost(runs: pd.DataFrame) -> str:
     """Return one line on the cost of all searches, given the table ``runs``."""
     searches = int((runs["n_individuals"] > 0).sum())

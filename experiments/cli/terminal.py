@@ -17,7 +17,7 @@ from experiments.analysis.data_sets import by_data_set, over_data_sets
 from experiments.analysis.deciding import is_fraction, metric_of, title_of
 from experiments.analysis.frames import latex_table
 from experiments.analysis.results import Results
-from experiments.analysis.showing import search_cost
+from experiments.analysis.showing import filled_lines, search_cost
 from experiments.arms.settings import OF_WINNER
 from experiments.cli.output import print_line, print_table
 
@@ -48,6 +48,7 @@ def show_results(results: Results, console: Console) -> None:
         print_line(console, line)
     if results.evolved:
         print_line(console, search_cost(results.runs))
+    _show_filled(results, console)
     for line in time_lines(results):
         print_line(console, line)
     for older, rows in results.runs.groupby("continues"):
@@ -152,6 +153,14 @@ def _show_arms(
     print_table(console, arms_table(shown, results.compare(against), against))
     for line in (*results.verdicts(against, margin=margin), *results.divergences()):
         print_line(console, line)
+    _show_filled(results, console)
+
+
+def _show_filled(results: Results, console: Console) -> None:
+    """Print how much of their grids the runs with the selection map_elites have filled."""
+    if results.grids:
+        for line in filled_lines(results.quality_diversity(), results.runs):
+            print_line(console, line)
 
 
 def _other_arm(results: Results) -> str:

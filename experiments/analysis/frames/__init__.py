@@ -4,7 +4,13 @@ The functions know data frames only; methods of :class:`experiments.Results` cal
 ``docs/analysis.md`` has the questions.
 """
 
-from experiments.analysis.frames.elites import Grid, elites, grid_of
+from experiments.analysis.frames.elites import (
+    Grid,
+    elites,
+    grid_of,
+    grids_of,
+    quality_diversity,
+)
 from experiments.analysis.frames.joins import join_tables, with_parent
 from experiments.analysis.frames.latex import latex_table
 from experiments.analysis.frames.losses import lost_networks
@@ -17,6 +23,7 @@ __all__ = [
     "changed_settings",
     "elites",
     "grid_of",
+    "grids_of",
     "join_tables",
     "latex_table",
     "lost_networks",
@@ -25,6 +32,7 @@ __all__ = [
     "operator_uses",
     "pareto",
     "population_at",
+    "quality_diversity",
     "selection_front",
     "settings_of_studies",
     "with_parent",

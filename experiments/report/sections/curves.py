@@ -21,11 +21,14 @@ from experiments.report.blocks.plots import (
     thinned,
 )
 
+FROM_ZERO = {"rangemode": "tozero"}
+
 
 def curves(results: Results) -> str:
     """Return the figures that the results have data for, and a sentence for each that is left out."""
     parts, found = [], 0
-    for draw in (best_so_far, generations, training):
+    of_grids = [quality_diversity] if results.grids else []
+    for draw in (best_so_far, generations, *of_grids, training):
         try:
             parts.append(draw(results))
             found += 1
@@ -50,7 +53,7 @@ def best_so_far(results: Results) -> str:
             list(_lines(table, cost, style_of(arms_of(results)))),
             f"{COST_TITLES[cost]} so far",
             f"validation {metric}",
-            xaxis={"rangemode": "tozero"},
+            xaxis=FROM_ZERO,
         )
         for cost in COSTS_SO_FAR
     ]
@@ -97,32 +100,52 @@ def generations(results: Results) -> str:
     column = f"best_validation_{name}"
     if column not in table or table[column].isna().all():
         name, column = "loss", "best_validation_loss"
-    styles, known, traces = style_of(arms_of(results)), set[str](), []
+    traces = list(_by_generation(results, table, column))
+    return figure(
+        f"Best individual of each generation: {where(results, 'validation part')}",
+        plot(traces, "generation", f"validation {title_of(f'test_{name}')}"),
+        "One line for each search.",
+    )
+
+
+def _by_generation(results: Results, table: pd.DataFrame, column: str) -> Iterator[Trace]:
+    """Yield a column of a table with a row for each generation as lines, one for each search."""
+    styles, known = style_of(arms_of(results)), set[str]()
     searches = table.assign(arm=arms_of_searches(results, table)).groupby(["run", "seed"])
     for (run, seed), search in searches:
         arm = str(search["arm"].iloc[0])
         style = styles[arm]
         rows = thinned(search, len(searches))
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "x": numbers(rows["generation"]),
-                "y": numbers(rows[column]),
-                "name": plot_text(arm),
-                "legendgroup": plot_text(arm),
-                "showlegend": arm not in known,
-                "line": {"color": style["color"], "dash": style["dash"], "width": 1.5},
-                "marker": {"size": 5, "symbol": style["symbol"]},
-                "meta": plot_text(f"{run}, seed {seed}"),
-                "hovertemplate": "%{meta}<br>generation %{x}: %{y:.4~g}<extra></extra>",
-            }
-        )
+        yield {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "x": numbers(rows["generation"]),
+            "y": numbers(rows[column]),
+            "name": plot_text(arm),
+            "legendgroup": plot_text(arm),
+            "showlegend": arm not in known,
+            "line": {"color": style["color"], "dash": style["dash"], "width": 1.5},
+            "marker": {"size": 5, "symbol": style["symbol"]},
+            "meta": plot_text(f"{run}, seed {seed}"),
+            "hovertemplate": "%{meta}<br>generation %{x}: %{y:.4~g}<extra></extra>",
+        }
         known.add(arm)
+
+
+def quality_diversity(results: Results) -> str:
+    """Return the figure of coverage and QD score of MAP-Elites after each generation."""
+    table = results.quality_diversity()
+    titles = {"coverage": "coverage", "qd_score": f"QD score above {table['offset'].iloc[0]:.4g}"}
+    choices = [
+        {"label": title}
+        | plot(list(_by_generation(results, table, name)), "generation", title, yaxis=FROM_ZERO)
+        for name, title in titles.items()
+    ]
+    remark = "Coverage: filled cells of all cells of the grid. QD score: sum of the fitnesses of the elites"
     return figure(
-        f"Best individual of each generation: {where(results, 'validation part')}",
-        plot(traces, "generation", f"validation {title_of(f'test_{name}')}"),
-        "One line for each search.",
+        f"What MAP-Elites has found: {where(results, 'validation part')}",
+        {"choices": choices, "choose": "Measure"},
+        f"{remark}, counted from a fitness of {table['offset'].iloc[0]:.4g}. One line for each search.",
     )
 
 

@@ -35,6 +35,7 @@ PAGE = Path(__file__).resolve().parents[3] / "docs" / "analysis.md"
     [
         ("operator_effects", "Operators"),
         ("settings", "Settings and failures"),
+        ("quality_diversity", "Small and good networks"),
         ("learning_curve", "Training of the winner"),
     ],
 )
@@ -42,7 +43,9 @@ def test_the_page_describes_the_columns_of_a_frame(finished, method, section):
     text = PAGE.read_text("utf-8").split(f"## {section}\n")[1].split("\n## ")[0]
     named = set(re.findall(r"`(\w+)`", text))
     of_training = {column.name for column in TABLES["training"]}  # the page links to them
-    assert set(getattr(finished, method)()) - of_training - named - {"run", "seed"} == set()
+    kept = replace(finished, runs=finished.runs.assign(**GRID))
+    results = kept if method == "quality_diversity" else finished
+    assert set(getattr(results, method)()) - of_training - named - {"run", "seed"} == set()
 
 
 # -- joins -------------------------------------------------------------------------------------------------------------
@@ -431,6 +434,49 @@ def test_elites_are_the_best_of_each_cell_of_the_last_population(finished):
         assert filled["fitness"].to_dict() == best.to_dict()
 
 
+@pytest.mark.parametrize("shift", [0.0, 100.0], ids=["below 0", "above 0"])
+def test_coverage_and_qd_score_are_those_of_the_cells_of_each_generation(finished, shift):
+    individuals = finished.individuals.assign(fitness=finished.individuals["fitness"] + shift)
+    kept = replace(finished, runs=finished.runs.assign(**GRID), individuals=individuals)
+    found = kept.quality_diversity().set_index(["seed", "generation"])
+    best = {}
+    for generation in range(4):
+        for seed, members in kept.population_at(generation).groupby("seed"):
+            columns = members[["density", "validation_loss"]].astype(float)
+            cells = [tuple(one) for one in (columns.to_numpy() >= 0.5).tolist()]
+            fitness = best.setdefault((seed, generation), {})
+            for cell, value in zip(cells, members["fitness"], strict=True):
+                fitness[cell] = max(value, fitness.get(cell, -np.inf))
+    assert {*found.index} == {*best}
+    lowest = min(min(one.values()) for one in best.values())
+    offset = 0.0 if shift else lowest
+    assert set(found["offset"]) == {offset}
+    for key, fitness in best.items():
+        row = found.loc[key]
+        assert row[["n_elites", "n_cells", "coverage"]].tolist() == [
+            *(len(fitness), 4, len(fitness) / 4),
+        ]
+        assert row["qd_score"] == pytest.approx(sum(one - offset for one in fitness.values()))
+    further = kept.quality_diversity(lowest - 1).set_index(["seed", "generation"])
+    raised = found["qd_score"] + found["n_elites"] * (offset - lowest + 1)
+    np.testing.assert_allclose(further["qd_score"], raised)
+    with pytest.raises(
+        ResultsError, match=r"^offset must be at most the lowest fitness of an elite"
+    ):
+        kept.quality_diversity(lowest + 0.1)
+
+
+def test_a_population_without_an_elite_covers_nothing(finished):
+    individuals = finished.individuals.copy()
+    nowhere = individuals["seed"] == individuals["seed"].iloc[0]
+    individuals.loc[nowhere, "validation_loss"] = np.nan
+    kept = replace(finished, runs=finished.runs.assign(**GRID), individuals=individuals)
+    found = kept.quality_diversity()
+    is_empty = found["seed"] == individuals["seed"].iloc[0]
+    assert (found.loc[is_empty, ["n_elites", "coverage", "qd_score"]] == 0).all(axis=None)
+    assert (found.loc[~is_empty, "n_elites"] > 0).all()
+
+
 @pytest.mark.parametrize("name", ["steps", "slot", "parent", "generation"])
 def test_a_measure_may_have_the_name_of_another_column(finished, name):
     members = finished.population_at()
@@ -475,3 +521,20 @@ def test_elites_need_runs_with_map_elites_and_one_grid(finished):
     other = one.assign(**{"run": "other", "evolution.selection.bins": "[4, 1]"})
     with pytest.raises(ResultsError, match="must have the same grid"):
         replace(finished, runs=pd.concat([one, other])).elites()
+    with pytest.raises(ResultsError, match="no run here has the selection map_elites"):
+        finished.quality_diversity()
+
+
+def test_runs_with_different_grids_have_the_coverage_of_their_own(finished):
+    other = finished.runs.assign(**{**GRID, "evolution.selection.bins": "[1, 1]"})
+    runs = finished.runs.assign(**GRID).where(finished.runs["seed"] == 3, other)
+    runs["run"] = runs["run"] + runs["seed"].astype(str)
+    tables = {
+        name: table.assign(run=table["run"] + table["seed"].astype(str))
+        for name, table in (
+            ("population", finished.population),
+            ("individuals", finished.individuals),
+        )
+    }
+    found = replace(finished, runs=runs, **tables).quality_diversity()
+    assert found.groupby("seed")["n_cells"].unique().map(list).to_dict() == {3: [4], 4: [1]}

@@ -491,6 +491,24 @@ def test_the_front_of_nsga2_is_shown_where_a_run_has_this_selection(finished, pa
     assert len(after.rows) == len(before.rows) + len(front) + 1
 
 
+def test_coverage_and_qd_score_are_shown_where_a_run_has_map_elites(finished, parsed):
+    settings = {
+        "evolution.selection.name": "map_elites",
+        "evolution.selection.descriptors": '["density"]',
+        "evolution.selection.bins": "[3]",
+        "evolution.selection.bounds.density": "[0.0, 1.0]",
+    }
+    kept = dataclasses.replace(finished, runs=finished.runs.assign(**settings))
+    before, after = (len(parsed(curves.curves(one)).specifications) for one in (finished, kept))
+    assert after == before + 1
+    (specification,) = parsed(curves.quality_diversity(kept)).specifications
+    table = kept.quality_diversity()
+    for choice, name in zip(specification["choices"], ("coverage", "qd_score"), strict=True):
+        assert choice["label"].startswith(name.split("_")[0].replace("qd", "QD score"))
+        drawn = [number for trace in choice["data"] for number in trace["y"]]
+        np.testing.assert_allclose(drawn, table[name], rtol=1e-5)
+
+
 @pytest.mark.slow
 def test_an_arm_has_one_colour_in_all_figures_and_its_cells_have_lines_of_their_own(cells, parsed):
     assert len(cells.comparison["arm"].unique()) == 4 + 2

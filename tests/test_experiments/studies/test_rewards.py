@@ -560,7 +560,7 @@ SCHEMES = {
 @pytest.mark.parametrize(
     "name", ["map_elites", *(pytest.param(one, marks=pytest.mark.slow) for one in [*SCHEMES][1:])]
 )
-def test_selections_see_measures_and_a_run_that_stops_goes_on_alike(name, tmp_path):
+def test_selections_see_measures_and_a_run_that_stops_goes_on_alike(name, tmp_path, evomatrix):
     chosen = little(
         seeds=1,
         evolution={
@@ -579,6 +579,13 @@ def test_selections_see_measures_and_a_run_that_stops_goes_on_alike(name, tmp_pa
         columns = np.digitize(holders["depth"].astype(float), [2])
         cells = {*zip(rows.tolist(), columns.tolist(), strict=True)}
         assert len(cells) == holders["individual"].nunique()
+        last = whole.quality_diversity().iloc[-1]
+        _, out, _ = evomatrix("show", whole.path)
+        assert (
+            f"\nElites of evolved: {len(cells)} of 4 cells are filled (coverage {len(cells) / 4:.0%}), "
+            f"QD score {last['qd_score']:.4g} above {last['offset']:.4g}\n"
+        ) in out
+        assert last["offset"] < 0
     code = in_child(lambda: begin(tmp_path, chosen), fatal=int(0.6 * boundaries))
     assert code == -9
     assert_same(whole, resume(tmp_path / "one", workers=0, figures=False, quiet=True))
