@@ -133,7 +133,16 @@ def differences(study: Study) -> dict[str, dict[str, Any]]:
 
 def is_study(values: Mapping[str, Any]) -> bool:
     """Return whether settings are those of a study."""
-    return any(name in values for name in OF_STUDIES)
+    return any(name in without_empty(values) for name in OF_STUDIES)
+
+
+def without_empty(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without the sections of a study that are empty: arms, controls or a grid without any are none."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in OF_STUDIES or not isinstance(value, Mapping | list | tuple) or value
+    }
 
 
 def load_study(preset: str | Path) -> Study:
@@ -163,7 +172,7 @@ def parse_study(values: Mapping[str, Any], source: str) -> Study:
         At the first setting that breaks a rule.
     """
     try:
-        return _parsed(values)
+        return _parsed(without_empty(values))
     except SettingsError as error:
         raise SettingsError(f"{source}: {error}" if source else str(error)) from None
 

@@ -417,6 +417,32 @@ def test_describe_prints_settings_that_are_a_file_and_how_cells_differ(evomatrix
     assert (code, "did you mean 'training.learning_rate'" in err) == (2, True)
 
 
+@pytest.mark.parametrize("nothing", ["[]", "{}"])
+def test_an_empty_section_of_a_study_is_none(nothing, evomatrix, tmp_path):
+    primary = "--set=evaluation.primary="
+    code, out, _ = evomatrix("describe", "double-pole", f"--set=controls={nothing}", primary)
+    assert code == 0
+    assert "\n# random_search: " not in out
+    assert tomllib.loads(out)["evolution"]["population"] == 64
+    code, out, _ = evomatrix("describe", "digits", f"--set=grid={nothing}", f"--set=arms={nothing}")
+    assert (code, out) == (0, evomatrix("describe", "digits")[1])
+    mine = tmp_path / "mine.toml"
+    mine.write_text(f"controls = {nothing}\n[arms.one]\n[arms.two]\nfounders.hidden = 3\n", "utf-8")
+    code, out, _ = evomatrix("describe", mine)
+    assert code == 0
+    assert [line.partition(":")[0] for line in out.splitlines()[-2:]] == ["# one", "# two"]
+
+
+def test_a_study_without_its_controls_has_no_comparison_with_them(evomatrix, tmp_path):
+    code, _, err = evomatrix("run", "double-pole", "--set=controls=[]", "--results", tmp_path)
+    assert (code, err) == (
+        2,
+        "evomatrix: double-pole: evaluation.primary must be of two of the arms evolved; "
+        "got 'evolved - random_search'\n",
+    )
+    assert [*tmp_path.iterdir()] == []
+
+
 REFUSED = """
 [dataset]
 name = "xor"

@@ -169,7 +169,11 @@ def test_controls_follow_the_grid():
     [
         (["train-only"], {}, r"controls must be one of .*; got 'train-only' \(did you mean"),
         ("train_only", {}, "controls must be a list of names; got 'train_only'"),
-        ([], {}, r"controls must name one control or more, each once; got \[\]"),
+        (
+            {"evolved": []},
+            {},
+            r"controls.evolved must name one control or more, each once; got \[\]",
+        ),
         (
             {"other": ["train_only"]},
             {},
