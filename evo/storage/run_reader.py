@@ -161,10 +161,21 @@ def how_to_resume(path: Path) -> str:
 
     Halving may stop such a run, so it goes on with the others only.
     """
+    study = path.parent if path.name else path.resolve().parent
+    return f"to go on: evomatrix resume {path if study_folder(path) is None else study}"
+
+
+def study_folder(path: Path) -> Path | None:
+    """Return the folder of the study that plans a run; None if the run belongs to no study.
+
+    Raises
+    ------
+    ResultsError
+        If the file of the study cannot be read.
+    """
     folder = path.resolve()
-    in_study = folder.name in planned_study(folder.parent).get("runs", ())
-    study = path.parent if path.name else folder.parent
-    return f"to go on: evomatrix resume {study if in_study else path}"
+    planned = planned_study(folder.parent).get("runs", ())
+    return folder.parent if folder.name in planned else None
 
 
 def committed_file(

@@ -28,7 +28,8 @@ class OlderRun:
     path : Path
         Its folder then.
     found : Path or None
-        Its folder now: there, or of the same name beside the newer run; None if it is in neither place.
+        Its folder now: there, or of the same name beside the newer run, or in a study beside it; None if it is in none
+        of these places.
     """
 
     name: str
@@ -56,7 +57,8 @@ def older_run(run: Path) -> OlderRun | None:
         raise ResultsError(f"{path}: cannot be read ({error.strerror})") from error
     except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise ResultsError(f"{path}: continues must say which run this run continues") from error
-    places = (folder, run.resolve().parent / name)
+    beside = run.resolve().parent
+    places = (folder, beside / name, beside / folder.parent.name / name)
     found = next((one for one in places if _is_that_run(one, first_line)), None)
     return OlderRun(name, folder, found)
 

@@ -330,8 +330,12 @@ def continue_(
     address: Address = None,
     parts: OwnParts = None,
     results: Annotated[
-        Path, typer.Option(help="Folder in which the newer run's folder is made.")
-    ] = Path("results"),
+        Path | None,
+        typer.Option(
+            help="Folder in which the newer run's folder is made.",
+            show_default="beside the older run, or beside its study",
+        ),
+    ] = None,
     figures: Figures = True,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Print only the newer run's folder.")

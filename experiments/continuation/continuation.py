@@ -15,7 +15,7 @@ from evo.errors import ChangedError, ResultsError, SettingsError
 from evo.evolution.individual import Individual
 from evo.storage.individuals import StoredIndividuals
 from evo.storage.journal import is_journal, read_journal
-from evo.storage.run_reader import is_run
+from evo.storage.run_reader import is_run, study_folder
 from evo.time_account import counting_time
 from experiments.analysis.results import Results, load_results
 from experiments.audit.replay import replay_lineage
@@ -53,7 +53,7 @@ def continue_run(
     fitness: Callable[..., float] | None = None,
     workers: int | None = None,
     address: str | None = None,
-    results: str | Path = "results",
+    results: str | Path | None = None,
     run_name: str | None = None,
     reporter: Reporter | None = None,
     quiet: bool = False,
@@ -83,8 +83,11 @@ def continue_run(
         Continue only this seed; by default all seeds of the run.
     dataset, fitness : optional
         What was passed to :func:`experiments.run` has to be passed again; the fitness may be another function.
-    workers, address, results, run_name, reporter, quiet, callbacks, figures : optional
+    workers, address, run_name, reporter, quiet, callbacks, figures : optional
         As for :func:`experiments.run`.
+    results : str or Path, optional
+        The folder in which the newer run gets its own; by default the one that holds the older run, or the study to
+        which the older run belongs.
 
     Returns
     -------
@@ -100,11 +103,12 @@ def continue_run(
         If an argument has another type.
     """
     check_types(path=path, dataset=dataset, fitness=fitness)
-    check_types(results=results, run_name=run_name)
+    check_types(run_name=run_name, **({} if results is None else {"results": results}))
     check_workers(workers, address)
     path, told = Path(path), Callbacks(callbacks)
     reporter = chosen_reporter(reporter, quiet=quiet)
     older = _OlderRun(path, _evolving_experiment(path), dataset, fitness, reporter)
+    results = _beside(path) if results is None else results
     experiment = changed_experiment(older.experiment, settings or {}, generations, seed)
     check_limits(experiment, workers)
     states = {one: load_last_state(path, one) for one in seeds_of(experiment)}
@@ -130,6 +134,11 @@ def continue_run(
             callbacks=told,
             figures=figures,
         )
+
+
+def _beside(path: Path) -> Path:
+    """Return the folder beside whose runs a newer run stands; in that of a study each arm and seed has one run only."""
+    return (study_folder(path) or path.resolve()).parent
 
 
 def _evolving_experiment(path: Path) -> Experiment:

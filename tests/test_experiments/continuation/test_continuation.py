@@ -426,6 +426,34 @@ def test_the_run_of_an_arm_is_continued(tmp_path):
         go_on(tmp_path, "mlp-seed-0", "none", generations="+1")
 
 
+def test_a_newer_run_is_made_beside_the_older_one_or_beside_its_study(tmp_path, monkeypatch):
+    kept = tmp_path / "kept"
+    values = {
+        "name": "small",
+        "seeds": 1,
+        "dataset": {"name": "xor"},
+        "founders": {"hidden": 3},
+        "evolution": EVOLUTION | {"population": 2, "generations": 1},
+        "controls": ["train_only"],
+        "baseline": {"arms": []},
+    }
+    run_study(parse_study(values, "small"), folder=kept / "study", **QUIET)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    older = kept / "study" / "evolved-seed-0"
+    newer = continue_run(older, generations="+1", run_name="newer", **QUIET)
+    monkeypatch.chdir(older)
+    again = continue_run("../../newer", generations="+1", run_name="again", **QUIET)
+    within = continue_run(".", generations="+1", run_name="within", **QUIET)
+    assert {one.path.parent.resolve() for one in (newer, again, within)} == {kept}
+    assert [*(tmp_path / "here").iterdir()] == []
+    assert len(load_results(kept / "study").compare()) == 1
+    monkeypatch.chdir(tmp_path)
+    moved = kept.rename(tmp_path / "moved")
+    runs = {node[0] for node in load_results(moved / "again").lineage()}
+    assert runs == {"again", "newer", "evolved-seed-0"}
+
+
 # -- settings that change ----------------------------------------------------------------------------------------------
 
 
