@@ -1,5 +1,6 @@
 """All registries, their parts as rows, and files of own parts that are loaded before settings are checked."""
 
+import hashlib
 import importlib
 import sys
 import traceback
@@ -14,7 +15,7 @@ from evo.genome.activations import ACTIVATIONS
 from evo.initial.settings import GRAPHS
 from evo.initial.topologies import TOPOLOGIES
 from evo.operators.registry import OPERATORS
-from evo.origin import place_of
+from evo.origin import is_installed, place_of
 from evo.policies.policies import POLICIES
 from evo.policies.regrowth import REGROWTHS
 from evo.policies.removal import REMOVALS
@@ -84,6 +85,26 @@ def list_parts(registries: Iterable[str] = REGISTRIES) -> list[dict[str, Any]]:
 def own_parts() -> list[dict[str, Any]]:
     """Return the rows of :func:`list_parts` that are not built in: what the results of a run depend on besides it."""
     return [row for row in list_parts() if not row["built_in"]]
+
+
+def files_of_own_parts() -> dict[str, str]:
+    """Return the SHA-256 of each file in which own parts are written, by its path.
+
+    The script that runs is left out, and so are installed packages.
+    """
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    places = (
+        place_of(entry.part)
+        for registry, _ in REGISTRIES.values()
+        for entry in registry.own.values()
+    )
+    files = sorted({Path(place[0]).resolve() for place in places if place is not None})
+    return {
+        str(file): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+        if file.is_file() and not is_installed(str(file))
+        if script is None or file != Path(script).resolve()
+    }
 
 
 def load_parts(source: str) -> None:

@@ -337,7 +337,8 @@ class Runs:
             return plan, new_store(plan, used, self._own(experiment), self.folder, name)
         store = RunStore.open(path)
         try:
-            return take_up(store, dataset, self.fitness, force=force).plan, store
+            warn = self.teller.warn
+            return take_up(store, dataset, self.fitness, force=force, warn=warn).plan, store
         except BaseException:
             store.close()
             raise

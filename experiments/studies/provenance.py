@@ -113,6 +113,36 @@ def changes_of_code(begun: Mapping[str, Any]) -> list[str]:
     return found
 
 
+def other_files(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Return in words which files of own parts are not those of the beginning of a run; empty if they are the same.
+
+    Parameters
+    ----------
+    before, now : mapping
+        SHA-256 of each file by its path, as :func:`experiments.settings.own_parts.files_of_own_parts` returns them. If
+        one of them is empty, nothing is known to be different.
+
+    Examples
+    --------
+    >>> print(other_files({"a.py": "5f" * 32}, {"a.py": "a0" * 32}))
+    parts: the run began with a.py (SHA-256 5f5f5f5f), and a.py (a0a0a0a0) is loaded now; what it uses is the same
+    """
+    was, found = (
+        {path: one for path, one in files.items() if one not in others.values()}
+        for files, others in ((before, now), (now, before))
+    )
+    if not before or not now or not was | found:
+        return ""
+    told = [
+        ", ".join(f"{path} ({sha[:8]})" for path, sha in files.items()) or "nothing else"
+        for files in (was, found)
+    ]
+    began = told[0].replace("(", "(SHA-256 ", 1)
+    return (
+        f"parts: the run began with {began}, and {told[1]} is loaded now; what it uses is the same"
+    )
+
+
 def with_used(experiment: Experiment, used: Used) -> Experiment:
     """Return the experiment as config.json has it: with what it uses.
 

@@ -35,6 +35,7 @@ from experiments.progress.choice import chosen_reporter
 from experiments.settings.budgets import check_equal_budgets
 from experiments.settings.columns import setting_columns
 from experiments.settings.experiment import Experiment, load_experiment
+from experiments.settings.own_parts import files_of_own_parts
 from experiments.settings.study import check_primary
 from experiments.settings.used import Used
 from experiments.studies.arguments import check_limits, check_types, check_workers, limits_of
@@ -68,6 +69,7 @@ from experiments.studies.provenance import (
     begun_with,
     change_in_use,
     changes_of_code,
+    other_files,
     used_by,
     with_used,
 )
@@ -324,7 +326,7 @@ def go_on(
     with closing(RunStore.open(path)) as store, reporting_an_interruption(reporter, store):
         if store.journal.is_complete:
             return load_results(path)
-        begun = take_up(store, dataset, fitness, force=force)
+        begun = take_up(store, dataset, fitness, force=force, warn=reporter.warn)
         return execute(
             begun.plan,
             store,
@@ -342,8 +344,11 @@ def take_up(
     fitness: Callable[..., float] | None,
     *,
     force: bool,
+    warn: Callable[[str], None],
 ) -> "BegunRun":
     """Read the beginning of an unfinished run, and note that this process goes on with it.
+
+    If other files of own parts are loaded, of which the run uses nothing that has changed, `warn` is called.
 
     Raises
     ------
@@ -358,6 +363,8 @@ def take_up(
     begun = begun_run(path, dataset, fitness)
     if begun.differences and not force:
         raise ChangedError(f"{path}: cannot go on as it began: {begun.differences[0]}")
+    if begun.other_files and begun.changed_use is None:
+        warn(f"{path}: {begun.other_files}")
     store.take_columns(**_columns(begun.plan, begun.used, begun.own))
     store.note_resumed(at=time_now(), differences=begun.differences)
     return begun
@@ -378,6 +385,8 @@ class BegunRun:
         Which of data, fitness and own parts is another one now, in words.
     changed_code : list of str
         What of code, versions and arithmetic is different now, in words.
+    other_files : str
+        Which files of own parts are other ones now, in words; empty if none is.
     """
 
     plan: Plan
@@ -385,6 +394,7 @@ class BegunRun:
     own: Mapping[str, bool]
     changed_use: str | None
     changed_code: list[str]
+    other_files: str
 
     @property
     def differences(self) -> list[str]:
@@ -445,6 +455,7 @@ def begun_run(
         {name: bool(first.get(name)) for name in ("own_data", "own_fitness")},
         change_in_use(experiment.used, used),
         changes_of_code(first),
+        other_files(first.get("parts", {}), files_of_own_parts()),
     )
 
 
@@ -465,7 +476,7 @@ def new_store(
         "environment": known | of_reward,
         "begun_with": begun_with(known)
         | dict(own)
-        | {"sources": plan.given.sources if plan.given else ()},
+        | {"parts": files_of_own_parts(), "sources": plan.given.sources if plan.given else ()},
         "genomes": {
             _founders_name(seed): dict(enumerate(of)) for seed, of in plan.founders.items()
         },

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from pathlib import Path
 from typing import Any
 
-from evo.errors import ResultsError, SettingsError
+from evo.errors import ChangedError, ResultsError, SettingsError
 from evo.files import free_name
 from evo.storage.run_reader import STUDY, how_to_go_on, is_complete, is_over, is_run
 from experiments.analysis.results import Results
@@ -29,8 +29,8 @@ from experiments.settings.used import first_difference
 from experiments.studies.arguments import check_limits, check_types, check_workers
 from experiments.studies.cells import DataSets, Runs, check_data, in_parallel
 from experiments.studies.planned import StudyPlan, owned, read_plan, with_planned
-from experiments.studies.provenance import change_in_words, used_by, with_used
-from experiments.studies.runner import resume_run
+from experiments.studies.provenance import change_in_use, change_in_words, used_by, with_used
+from experiments.studies.runner import resume_run, stored_experiment
 
 __all__ = ["Study", "load_study", "parse_study", "resume", "run_study", "study"]
 
@@ -289,6 +289,8 @@ def resume(
                 f"resume({str(path)!r}, dataset=...)"
             )
     check_data([*plan.runs.values()], data)
+    if not force:
+        _check_alike(plan, path, data, fitness)
     runs = Runs(path, data, fitness, reporter=maker, callbacks=told, **options)
     with told:
         if plan.halving is None:
@@ -296,6 +298,23 @@ def resume(
         else:
             _do_halved(runs, plan.runs, plan.halving, plan.grid, force=force)
         return runs.results()
+
+
+def _check_alike(
+    plan: StudyPlan, folder: Path, data: DataSets, fitness: Callable[..., float] | None
+) -> None:
+    """Raise ChangedError if runs that are left would begin with other data, fitness or own parts than the others."""
+    begun = {name: one for name, one in plan.runs.items() if is_run(folder / name)}
+    if not _left(plan, folder).keys() - begun.keys():
+        return
+    for name, experiment in begun.items():
+        own = fitness if experiment.evolve else None
+        before = stored_experiment(folder / name).used
+        change = change_in_use(before, used_by(experiment, data.of(experiment), own))
+        if change is not None:
+            raise ChangedError(
+                f"{folder}: cannot go on as it began, for {name} is a run of it already: {change}"
+            )
 
 
 def _check_decided(run: Path) -> None:

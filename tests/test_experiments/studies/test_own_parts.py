@@ -1,8 +1,11 @@
 """Own parts, as a user writes them: in a file beside another file, in a run in this process and on Ray."""
 
+import hashlib
 import importlib
 import json
+import linecache
 import os
+import shutil
 import signal
 import sqlite3
 import sys
@@ -14,10 +17,10 @@ import pytest
 import ray
 from same_tables import assert_equal
 
-from evo import EvoMatrixError, SettingsError
+from evo import REWARDS, EvoMatrixError, SettingsError
 from evo.evolution.evolution import EvolutionError
 from evo.executors.travel import TravelError, pack, unpack
-from experiments import ARMS, Dataset, Experiment, run
+from experiments import ARMS, Callback, Dataset, Experiment, StopRun, resume, run, study
 from experiments.cli.app import main
 from experiments.settings.own_parts import REGISTRIES, list_parts, load_parts, own_parts
 
@@ -214,6 +217,89 @@ def test_a_settings_file_names_own_parts_that_an_option_loads(parts_file, tmp_pa
     with pytest.raises(SystemExit) as ended:
         main([*command, "--parts", str(parts_file)])
     assert ended.value.code in {0, None}
+
+
+REWARD = """
+import evo
+
+@evo.REWARDS.register("right")
+class Right:
+    n_inputs, n_outputs = 1, 1
+
+    def evaluate(self, network, *, rng):
+        return float(network.act([rng.uniform()])[0])
+"""
+
+
+class Stop(Callback):
+    def generation(self, event):
+        raise StopRun("enough")
+
+
+@pytest.fixture
+def with_reward(tmp_path, clean):
+    """Return a function that loads other own parts, the SHA-256 of those that are loaded, and the settings."""
+    file = tmp_path / "my_parts.py"
+
+    def load(text):
+        file.write_text(text, "utf-8")
+        sys.modules.pop("my_parts", None)
+        REWARDS.install({name: one for name, one in REWARDS.own.items() if name != "right"})
+        linecache.clearcache()
+        load_parts(str(file))
+        return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    before = load(REWARD)
+    settings = {
+        "name": "go",
+        "seeds": 1,
+        "task": {"name": "right", "episodes": 1, "test_episodes": 1},
+        "founders": {"hidden": 2},
+        "evolution": {"population": 2, "generations": 2},
+        "policy": {"name": "adaptive"},
+        "baseline": {"arms": []},
+    }
+    return load, before, Experiment(**settings)
+
+
+def test_another_file_of_own_parts_is_told_when_a_run_goes_on_and_refused_if_the_run_uses_it(
+    with_reward, tmp_path, caplog
+):
+    load, before, experiment = with_reward
+    options = {"workers": 0, "figures": False}
+    for name in ("same", "other", "used"):
+        run(experiment, results=tmp_path, run_name=name, callbacks=[Stop()], **options)
+    resume(tmp_path / "same", **options)
+    assert "parts:" not in caplog.text
+    after = load(f"{REWARD}# a remark that changes nothing\n")
+    assert len(resume(tmp_path / "other", **options).comparison) == 1
+    file = tmp_path / "my_parts.py"
+    assert [one.getMessage() for one in caplog.records if one.levelname == "WARNING"] == [
+        f"{tmp_path / 'other'}: parts: the run began with {file} (SHA-256 {before}), and {file} ({after}) is loaded "
+        "now; what it uses is the same"
+    ]
+    load(REWARD.replace("float(", "2 * float("))
+    with pytest.raises(
+        SettingsError, match=r"used: cannot go on as it began: .* 'right' .* changed since"
+    ):
+        resume(tmp_path / "used", **options)
+
+
+def test_the_runs_of_a_study_do_not_begin_with_other_own_parts_than_its_first_ones(
+    with_reward, tmp_path
+):
+    load, _, experiment = with_reward
+    options = {"workers": 0, "figures": False}
+    study(experiment, controls=["train_only"], folder=tmp_path / "s", **options)
+    shutil.rmtree(tmp_path / "s" / "train_only-seed-0")
+    load(REWARD.replace("float(", "2 * float("))
+    told = "/s: cannot go on as it began, for evolved-seed-0 is a run of it already: .* 'right' .* changed since"
+    with pytest.raises(SettingsError, match=told):
+        resume(tmp_path / "s", **options)
+    assert not (tmp_path / "s" / "train_only-seed-0").exists()
+    assert set(resume(tmp_path / "s", force=True, **options).comparison["arm"]) == {
+        *("evolved", "train_only"),
+    }
 
 
 METRIC = """
