@@ -1,6 +1,6 @@
 """A run that is computed again, from its beginning, and compared with what was stored."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from evo.errors import ChangedError, ResultsError, SettingsError
+from evo.errors import ChangedError, EvoMatrixError, ResultsError, SettingsError
 from evo.storage.individuals import load_individuals
 from evo.storage.run_reader import committed_file, how_to_go_on, is_complete, is_run
 from evo.storage.tables import TABLES
@@ -21,7 +21,7 @@ from experiments.progress.choice import chosen_reporter
 from experiments.settings.experiment import Experiment
 from experiments.studies.arguments import check_types, check_workers
 from experiments.studies.execution import execute, seeds_of
-from experiments.studies.runner import begun_run, new_store, workers_for
+from experiments.studies.runner import begun_run, new_store, stored_experiment, workers_for
 from experiments.studies.search import state_path
 
 OF_GENERATIONS = tuple(
@@ -139,6 +139,33 @@ def verify(
                 orders=_orders(stored, experiment),
             )
         return _compared(stored, again, experiment, generations, tuple(begun.changed_code))
+
+
+def runs_with_seed(runs: Sequence[Path], seed: int) -> tuple[Path, ...]:
+    """Return the runs with a seed, and those whose settings cannot be read: :func:`verify` says why.
+
+    Parameters
+    ----------
+    runs : sequence of Path
+        The runs in a folder.
+    seed : int
+
+    Raises
+    ------
+    SettingsError
+        If no run has the seed.
+    """
+    seeds: dict[Path, Sequence[int]] = {}
+    for run in runs:
+        try:
+            seeds[run] = seeds_of(stored_experiment(run))
+        except EvoMatrixError:
+            seeds[run] = (seed,)
+    chosen = tuple(run for run in runs if seed in seeds[run])
+    if not chosen:
+        known = ", ".join(map(str, sorted({one for of_run in seeds.values() for one in of_run})))
+        raise SettingsError(f"{runs[0].parent}: seed must be one of {known}; got {seed}")
+    return chosen
 
 
 def _check_repeatable(path: Path, experiment: Experiment) -> None:

@@ -426,9 +426,10 @@ def verify(
 
     All tables are compared bit for bit, columns of time aside, and genomes and networks too. Exit code 0: the same; 1:
     something is different; 2: the run cannot be computed again. Of a folder with several runs, each has a line, and the
-    last line counts them.
+    last line counts them; --seed chooses the runs with this seed.
     """
     from evo.storage.run_reader import runs_at
+    from experiments.audit.verification import runs_with_seed
     from experiments.audit.verification import verify as compute_again
     from experiments.progress import TerminalReporter
 
@@ -461,7 +462,10 @@ def verify(
         print_line(Console(), str(outcome))
         if outcome.difference is not None:
             raise typer.Exit(1)
-    elif code := _verify_each(runs, outcome_of):
+        return
+    if seed is not None:
+        runs = runs_with_seed(runs, seed)
+    if code := _verify_each(runs, outcome_of):
         raise typer.Exit(code)
 
 

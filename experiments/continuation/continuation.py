@@ -287,7 +287,7 @@ class _OlderRun:
         """Raise ChangedError if the data are other ones, or the fitness is and nobody asked for that."""
         before = self._used
         free = {"parts": now.parts} | ({"fitness": now.fitness} if told_fitness else {})
-        change = change_in_use(before.model_copy(update=free), now)
+        change = change_in_use(self.experiment, before.model_copy(update=free), now)
         if change is not None:
             raise ChangedError(f"{self.path}: cannot be continued: {change}")
         for name, part in before.parts.items():

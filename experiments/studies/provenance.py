@@ -89,11 +89,12 @@ def begun_with(known: Mapping[str, Any]) -> dict[str, Any]:
     return {"code": code_hash(), "machine": machine}
 
 
-def change_in_use(before: Used | None, now: Used) -> str | None:
-    """Return in words which data, fitness or own part is another one; None if none is, or it is not known."""
+def change_in_use(experiment: Experiment, before: Used | None, now: Used) -> str | None:
+    """Return in words which data or reward, fitness or own part is another one; None if none is, or it is not known."""
     if before is None:
         return None
-    return change_in_words(before.model_dump(mode="json"), now.model_dump(mode="json"))
+    used = (one.model_dump(mode="json") for one in (before, now))
+    return change_in_words(*used, of_reward=experiment.task is not None)
 
 
 def changes_of_code(begun: Mapping[str, Any]) -> list[str]:
@@ -157,20 +158,24 @@ def with_used(experiment: Experiment, used: Used) -> Experiment:
 
 def _check_repeats(experiment: Experiment, used: Used) -> None:
     """Raise SettingsError if the settings are those of an earlier run that used something else."""
-    other = change_in_use(experiment.used, used)
+    other = change_in_use(experiment, experiment.used, used)
     if other is not None:
         raise SettingsError(
             f"{other}; these settings repeat a run, and `used` must be as it was; without it they are a new run"
         )
 
 
-def change_in_words(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+def change_in_words(
+    before: Mapping[str, Any], now: Mapping[str, Any], *, of_reward: bool = False
+) -> str | None:
     """Return what a run used that is different now, in words and with the first difference; None if nothing is.
 
     Parameters
     ----------
     before, now : mapping
         What was used, as config.json has it.
+    of_reward : bool, default False
+        Whether the data are a reward.
 
     Examples
     --------
@@ -187,15 +192,14 @@ def change_in_words(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | 
         words = _change_of_parts(old, new)
     elif not old or not new:
         return difference
-    elif section == "fitness" and _has_own_reward(before, now):
+    elif (was := _named_in(old)) == (named := _named_in(new)):
+        what = "reward" if of_reward else section
+        words = f"the {what} {was} {'have' if what == 'data' else 'has'} changed since that run"
+    elif of_reward:
         words = (
-            f"the reward of that run, task.name, was {_named_in(old)}, and is {_named_in(new)} now; load the code of "
+            f"the reward of that run, task.name, was {was}, and is {named} now; load the code of "
             "that run: --parts FILE in a shell, or an import in a script; a class that stands in the script itself "
             "(__main__) is there only in this script"
-        )
-    elif (was := _named_in(old)) == (named := _named_in(new)):
-        words = (
-            f"the {section} {was} {'have' if section == 'data' else 'has'} changed since that run"
         )
     else:
         argument = "dataset" if section == "data" else section
@@ -204,11 +208,6 @@ def change_in_words(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | 
             f"in a script, with {argument}="
         )
     return f"{words} ({difference})"
-
-
-def _has_own_reward(*used: Mapping[str, Any]) -> bool:
-    """Return whether a reward of the user's own is among the parts of runs."""
-    return any(part.startswith("rewards.") for one in used for part in one.get("parts", ()))
 
 
 def _named_in(used: Mapping[str, Any]) -> str:

@@ -453,7 +453,7 @@ def begun_run(
         plan,
         used,
         {name: bool(first.get(name)) for name in ("own_data", "own_fitness")},
-        change_in_use(experiment.used, used),
+        change_in_use(experiment, experiment.used, used),
         changes_of_code(first),
         other_files(first.get("parts", {}), files_of_own_parts()),
     )

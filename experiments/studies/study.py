@@ -310,7 +310,8 @@ def _check_alike(
     for name, experiment in begun.items():
         own = fitness if experiment.evolve else None
         before = stored_experiment(folder / name).used
-        change = change_in_use(before, used_by(experiment, data.of(experiment), own))
+        now = used_by(experiment, data.of(experiment), own)
+        change = change_in_use(experiment, before, now)
         if change is not None:
             raise ChangedError(
                 f"{folder}: cannot go on as it began, for {name} is a run of it already: {change}"
@@ -364,7 +365,8 @@ def _check_begun(
         del wanted["used"]
     other = first_difference(begun, wanted)
     if other is not None and other.startswith("used."):
-        other = change_in_words(begun["used"], wanted["used"])
+        of_reward = experiment.task is not None
+        other = change_in_words(begun["used"], wanted["used"], of_reward=of_reward)
     if other is not None:
         raise SettingsError(
             f"folder: {run_folder} was begun with something else ({other}); take another folder, or delete it"

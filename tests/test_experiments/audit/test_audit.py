@@ -391,6 +391,20 @@ def test_each_run_of_a_folder_has_a_line_and_a_place_in_the_sum(little, forged, 
     assert out.splitlines()[-1] == "1 of 1 runs are the same"
 
 
+def test_a_seed_chooses_the_runs_that_have_it(little, tmp_path, capsys):
+    for seed in (1, 5):
+        begin(tmp_path, LITTLE | {"name": f"only-{seed}", "seeds": 1, "seed": seed})
+    shutil.copytree(little.path, tmp_path / "little")
+    code, out, err = command(capsys, tmp_path, "--seed", 1, "--generations", "0..1")
+    assert (code, err) == (0, "")
+    assert [line.partition(": the same: ")[0] for line in out.splitlines()] == [
+        *("little", "only-1", "2 of 2 runs are the same"),
+    ]
+    code, out, err = command(capsys, tmp_path, "--seed", 7)
+    assert (code, out) == (2, "")
+    assert err == f"evomatrix: {tmp_path}: seed must be one of 0, 1, 5; got 7\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "rule"),
     [

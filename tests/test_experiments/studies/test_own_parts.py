@@ -280,7 +280,7 @@ def test_another_file_of_own_parts_is_told_when_a_run_goes_on_and_refused_if_the
     ]
     load(REWARD.replace("float(", "2 * float("))
     with pytest.raises(
-        SettingsError, match=r"used: cannot go on as it began: .* 'right' .* changed since"
+        SettingsError, match=r"used: cannot go on as it began: the reward 'right' has changed since"
     ):
         resume(tmp_path / "used", **options)
 
@@ -293,7 +293,7 @@ def test_the_runs_of_a_study_do_not_begin_with_other_own_parts_than_its_first_on
     study(experiment, controls=["train_only"], folder=tmp_path / "s", **options)
     shutil.rmtree(tmp_path / "s" / "train_only-seed-0")
     load(REWARD.replace("float(", "2 * float("))
-    told = "/s: cannot go on as it began, for evolved-seed-0 is a run of it already: .* 'right' .* changed since"
+    told = "/s: cannot go on as it began, for evolved-seed-0 is a run of it already: the reward 'right' has changed"
     with pytest.raises(SettingsError, match=told):
         resume(tmp_path / "s", **options)
     assert not (tmp_path / "s" / "train_only-seed-0").exists()

@@ -199,12 +199,15 @@ def test_another_reward_is_told_without_a_word_about_fitness():
         origin = {"module": module, "name": "Reach", "source_hash": "5f"}
         return {"fitness": origin, "parts": {"rewards.reach": origin}}
 
-    told = change_in_words(used("__main__"), used("reach"))
+    told = change_in_words(used("__main__"), used("reach"), of_reward=True)
     assert told.startswith(
         "the reward of that run, task.name, was Reach of __main__, and is Reach of reach now; load the code"
     )
     assert "--parts FILE" in told
     assert "fitness=" not in told
+    before, now = ({"data": {"name": "reach", "hash": one}} for one in ("5f", "a0"))
+    told = change_in_words(before, now, of_reward=True)
+    assert told.startswith("the reward 'reach' has changed since that run (used.data.hash: ")
 
 
 def test_a_study_does_not_reuse_a_run_on_other_data(tmp_path):
