@@ -800,7 +800,7 @@ def warm(
     parts: Annotated[
         list[str] | None,
         typer.Argument(
-            help="What to compile: graphs, maps, operators, cnn or link-prediction.",
+            help="What to compile: graphs, maps, operators, cnn, compiled or link-prediction.",
             show_default="all",
         ),
     ] = None,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,9 @@ from evo.policies.link_prediction import ch2_l3n, ch3_l3p, link_scores
 N_CLASSES, N_SAMPLES = 10, 64
 SMALL, LARGE = (1, 8, 8), (1, 28, 28)
 """Shapes of images."""
+
+POLES = ("double-pole", "double-pole-without-velocities", "cart-pole")
+"""Tasks in compiled code: each has a kernel of its own."""
 
 RECIPE = cnn.Recipe(optimizer="momentum", learning_rate=0.01, batch_size=32)
 
@@ -120,11 +124,31 @@ def _link_prediction() -> None:
         link_scores(edges, rule)
 
 
+def _compiled() -> None:
+    """Let small populations balance poles with the compiled engine, from founders to the test episodes."""
+    # The processes of other parts shall not wait for these imports.
+    from experiments.settings.experiment import Experiment  # noqa: PLC0415
+    from experiments.studies.runner import run  # noqa: PLC0415
+
+    for task in POLES:
+        experiment = Experiment(
+            name="warm",
+            seeds=1,
+            task={"name": task, "episodes": 1, "test_episodes": 1},
+            founders={"hidden": 3, "density": 0.5},
+            evolution={"engine": "compiled", "population": 4, "generations": 2},
+            baseline={"arms": []},
+        )
+        with TemporaryDirectory() as folder:
+            run(experiment, results=folder, figures=False, quiet=True)
+
+
 PARTS: Mapping[str, Part] = {
     "graphs": Part("evolved graphs", _graphs),
     "maps": Part("evolved graphs of feature maps", _maps),
     "operators": Part("mutation operators", _operators),
     "cnn": Part("CNNs", _cnn),
+    "compiled": Part("the compiled engine", _compiled),
     "link-prediction": Part("link prediction", _link_prediction),
 }
 """The parts by their names on the command line, those that take longest first."""

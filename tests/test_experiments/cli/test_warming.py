@@ -88,6 +88,18 @@ def test_the_command_names_what_it_compiled(folder):
 
 
 @pytest.mark.slow
+def test_a_run_of_the_compiled_engine_compiles_nothing_after_its_part(folder, tmp_path):
+    warm(["compiled"], lambda _: None)
+    before = compiled(folder)
+    assert any(name.startswith("pole_kernels.evaluate_poles") for name in before)
+    preset = ["run", "double-pole", "--seeds", "1", "--generations", "2", "--no-figures"]
+    done = evomatrix(*preset, "--results", str(tmp_path / "results"))
+    assert done.returncode == 0, done.stderr
+    assert "Compiling" not in done.stdout + done.stderr
+    assert compiled(folder) == before
+
+
+@pytest.mark.slow
 def test_a_run_after_all_parts_compiles_only_small_kernels(folder, tmp_path):
     warm(list(PARTS), lambda _: None)
     before = compiled(folder)
