@@ -40,7 +40,7 @@ class GenomeModule(nn.Module):  # type: ignore[misc]  # PyTorch is in an extra
         self.weights = nn.Parameter(_tensor(genome.values[self._entries]))
         self.bias = nn.Parameter(_tensor(genome.bias[self._nodes]))
         place = np.full(genome.n_nodes, -1)
-        count = 0
+        count, self._of_outputs = 0, []
         for k, block in enumerate(self._blocks):
             self._keep(f"features_{k}", block.features)
             self._keep(f"nodes_{k}", np.searchsorted(self._nodes, block.nodes))
@@ -49,6 +49,7 @@ class GenomeModule(nn.Module):  # type: ignore[misc]  # PyTorch is in an extra
             if np.isin(block.nodes, genome.outputs).any():
                 place[block.nodes] = count + np.arange(len(block.nodes))
                 count += len(block.nodes)
+                self._of_outputs.append(k)
         self._keep("outputs", place[genome.outputs])
 
     def to_genome(self) -> Genome:
@@ -58,13 +59,15 @@ class GenomeModule(nn.Module):  # type: ignore[misc]  # PyTorch is in an extra
         bias[self._nodes] = self.bias.detach().cpu().numpy()
         return self.genome.with_values(values, bias)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Return the scores, shape (samples, outputs).
+    def forward(self, inputs: Tensor, readings: Tensor | None = None) -> Tensor:
+        """Return the scores, shape (samples, outputs); with readings, shape (n_readings, outputs).
 
         Parameters
         ----------
         inputs : Tensor, shape (samples, ...)
             The features of a sample, or those of each tick, one tick after another.
+        readings : Tensor of int, shape (2, n_readings), optional
+            Samples and ticks at which outputs are read. By default they are read after the last tick.
         """
         genome, flat = self.genome, inputs.flatten(1)
         n, ticks = genome.n_features, genome.ticks
@@ -79,7 +82,7 @@ class GenomeModule(nn.Module):  # type: ignore[misc]  # PyTorch is in an extra
             for k, block in enumerate(self._blocks)
             for number, product in enumerate(block.products)
         }
-        before = self._inputs(steps[0])
+        before, scores = self._inputs(steps[0]), []
         for tick in range(ticks):
             now = self._inputs(steps[tick % len(steps)])
             for k, block in enumerate(self._blocks):
@@ -87,12 +90,10 @@ class GenomeModule(nn.Module):  # type: ignore[misc]  # PyTorch is in an extra
                     net_input = self._net_input(k, tick, now, before, weights, len(flat))
                     now[k] = ACTIVATIONS[block.activation](net_input)
             before = now
-        of_outputs = [
-            before[k]
-            for k, block in enumerate(self._blocks)
-            if np.isin(block.nodes, genome.outputs).any()
-        ]
-        return torch.cat(of_outputs, dim=1)[:, self.outputs]
+            if tick == ticks - 1 or readings is not None:
+                of_outputs = torch.cat([now[k] for k in self._of_outputs], dim=1)
+                scores.append(of_outputs[:, self.outputs])
+        return scores[-1] if readings is None else torch.stack(scores)[readings[1], readings[0]]
 
     # -- the topology as tensors that move with the module -------------------------------------------------------------
 

@@ -33,7 +33,8 @@ def to_torch(network: Genome | Network) -> Any:
     -------
     torch.nn.Module
         It maps features, shape (samples, features), to scores, shape (samples, outputs), in the dtype of the genome; in
-        a recurrent network the features of each tick, one tick after another, are accepted too. Its parameters are
+        a recurrent network the features of each tick, one tick after another, are accepted too. Readings, as those of
+        :class:`cnn.training.samples.Samples`, say where else outputs are read. Its parameters are
         ``weights`` and ``bias``: one after the other they are the ``parameters`` of :class:`evo.Phenotype`. Absent
         edges have no parameter, so every optimizer keeps the topology. ``to_genome()`` returns the genome with the
         present weights.

@@ -78,15 +78,23 @@ def forward(
         return
     forward_kernels.write_block_weights(layout, weights, buffers.block_weights)
     for tick in range(layout.ticks):
-        base, done = layout.first_base + tick * layout.rows_per_tick, 0
-        for convolution in plan.convolutions:
-            forward_kernels.forward_nodes(
-                layout, weights, bias, buffers, tick, done, convolution.first, width
-            )
-            convolution.forward(weights, bias, buffers.state, base, buffers.length)
-            done = convolution.first
-        n_nodes = len(layout.codes)
-        forward_kernels.forward_nodes(layout, weights, bias, buffers, tick, done, n_nodes, width)
+        forward_tick(plan, (layout, buffers, width), weights, bias, tick)
+
+
+def forward_tick(
+    plan: Plan, runtime: Runtime, weights: FloatArray, bias: FloatArray, tick: int
+) -> None:
+    """Run one tick of a network that may have convolutions; the weights of its dense blocks are written."""
+    layout, buffers, width = runtime
+    base, done = layout.first_base + tick * layout.rows_per_tick, 0
+    for convolution in plan.convolutions:
+        forward_kernels.forward_nodes(
+            layout, weights, bias, buffers, tick, done, convolution.first, width
+        )
+        convolution.forward(weights, bias, buffers.state, base, buffers.length)
+        done = convolution.first
+    n_nodes = len(layout.codes)
+    forward_kernels.forward_nodes(layout, weights, bias, buffers, tick, done, n_nodes, width)
 
 
 def backward(
@@ -103,17 +111,29 @@ def backward(
     if not plan.convolutions:
         backward_kernels.backward(layout, weights, buffers, *gradients, width)
         return
-    state, residual, length = buffers.state, buffers.residual, buffers.length
     for tick in range(layout.ticks - 1, -1, -1):
-        base, end = layout.first_base + tick * layout.rows_per_tick, len(layout.codes)
-        accumulate = tick < layout.ticks - 1
-        for convolution in reversed(plan.convolutions):
-            backward_kernels.backward_nodes(
-                layout, weights, buffers, *gradients, tick, convolution.first, end, width
-            )
-            convolution.weight_gradient(
-                weight_gradient, state, residual, base, length, accumulate=accumulate
-            )
-            convolution.input_gradient(weights, residual, base, length)
-            end = convolution.first
-        backward_kernels.backward_nodes(layout, weights, buffers, *gradients, tick, 0, end, width)
+        backward_tick(plan, (layout, buffers, width), weights, gradients, tick)
+
+
+def backward_tick(
+    plan: Plan,
+    runtime: Runtime,
+    weights: FloatArray,
+    gradients: tuple[FloatArray, FloatArray],
+    tick: int,
+) -> None:
+    """Run one tick in reverse; gradients are overwritten at the last tick of the network, and added to at others."""
+    layout, buffers, width = runtime
+    state, residual, length = buffers.state, buffers.residual, buffers.length
+    base, end = layout.first_base + tick * layout.rows_per_tick, len(layout.codes)
+    accumulate = tick < layout.ticks - 1
+    for convolution in reversed(plan.convolutions):
+        backward_kernels.backward_nodes(
+            layout, weights, buffers, *gradients, tick, convolution.first, end, width
+        )
+        convolution.weight_gradient(
+            gradients[0], state, residual, base, length, accumulate=accumulate
+        )
+        convolution.input_gradient(weights, residual, base, length)
+        end = convolution.first
+    backward_kernels.backward_nodes(layout, weights, buffers, *gradients, tick, 0, end, width)

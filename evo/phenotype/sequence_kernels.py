@@ -25,16 +25,21 @@ def forward_sequences(
     layout: Layout, weights: Floats, bias: Floats, buffers: Buffers, last_ticks: Ints, width: Width
 ) -> None:
     """Run the ticks up to the last reading; `last_ticks` has the last reading of each sample, padded as rows are."""
-    stride, length, n_rows = buffers.stride, buffers.length, layout.rows_per_tick
     write_block_weights(layout, weights, buffers.block_weights)
     for tick in range(last_ticks.max() + 1):
         forward_nodes(layout, weights, bias, buffers, tick, 0, layout.codes.shape[0], width)
         if tick > last_ticks.min():
-            base = layout.first_base + tick * n_rows
-            for row in range(base + layout.n_input_rows, base + n_rows):
-                for b in range(length):
-                    if tick > last_ticks[b]:
-                        buffers.state[row * stride + b] = 0
+            silence(layout, buffers, last_ticks, tick)
+
+
+@kernel
+def silence(layout: Layout, buffers: Buffers, last_ticks: Ints, tick: int) -> None:
+    """Set the outputs of the samples to 0 whose last reading is before a tick."""
+    base = layout.first_base + tick * layout.rows_per_tick
+    for row in range(base + layout.n_input_rows, base + layout.rows_per_tick):
+        for b in range(buffers.length):
+            if tick > last_ticks[b]:
+                buffers.state[row * buffers.stride + b] = 0
 
 
 @kernel

@@ -1,7 +1,7 @@
 """Sequences of unequal length in one batch: where outputs are read, and where their gradients enter.
 
 The readings are those of :class:`cnn.training.samples.Samples`. The passes are in
-:mod:`evo.phenotype.sequence_kernels`.
+:mod:`evo.phenotype.sequence_kernels`; those of networks with feature maps take a call from Python at each tick.
 """
 
 from typing import Any
@@ -13,7 +13,8 @@ from cnn.arrays import aligned_empty
 from cnn.readings import check_readings
 from evo.genome.genome import FloatArray, Genome, read_only
 from evo.phenotype import sequence_kernels as kernels
-from evo.phenotype.passes import Runtime
+from evo.phenotype.kernels.forward_kernels import write_block_weights
+from evo.phenotype.passes import Runtime, backward_tick, forward_tick
 from evo.phenotype.plan import Plan
 
 Readings = NDArray[np.integer[Any]]
@@ -30,8 +31,6 @@ def check_sequences(genome: Genome, n_samples: int, n_numbers: int, readings: Re
         Number of samples, and of numbers in a sample.
     readings : ndarray of int, shape (2, n_readings)
     """
-    if genome.has_maps:
-        raise ValueError("readings must be None for a network with feature maps; got readings")
     wanted = genome.n_features * genome.ticks
     if n_numbers != wanted:
         raise ValueError(
@@ -52,7 +51,10 @@ def forward(
     layout, buffers, width = runtime
     last_ticks = np.full(buffers.length, readings[1, -1])  # the padding repeats the last sample
     last_ticks[readings[0]] = readings[1]  # ascending, so the last reading of a sample stays
-    kernels.forward_sequences(layout, weights, bias, buffers, last_ticks, width)
+    if layout.maps == ():
+        kernels.forward_sequences(layout, weights, bias, buffers, last_ticks, width)
+    else:
+        _forward_maps(plan, runtime, weights, bias, last_ticks)
     scores = aligned_empty((len(plan.output_rows), readings.shape[1]), weights.dtype)
     kernels.read_scores_at(
         layout, read_only(plan.output_rows), _contiguous(readings), buffers, scores
@@ -74,7 +76,28 @@ def backward(
         layout, read_only(plan.output_rows), _contiguous(readings), deltas, buffers
     )
     n_ticks = int(readings[1].max()) + 1
-    kernels.backward_sequences(layout, weights, buffers, *gradients, n_ticks, width)
+    if layout.maps == ():
+        kernels.backward_sequences(layout, weights, buffers, *gradients, n_ticks, width)
+        return
+    for gradient in gradients:  # ticks before the last one of the network add to them
+        gradient[:] = 0
+    for tick in range(n_ticks - 1, -1, -1):
+        backward_tick(plan, runtime, weights, gradients, tick)
+
+
+def _forward_maps(
+    plan: Plan,
+    runtime: Runtime,
+    weights: FloatArray,
+    bias: FloatArray,
+    last_ticks: NDArray[np.int64],
+) -> None:
+    """Run a network with feature maps as :func:`kernels.forward_sequences` runs one without."""
+    layout, buffers, _ = runtime
+    write_block_weights(layout, weights, buffers.block_weights)
+    for tick in range(last_ticks.max() + 1):
+        forward_tick(plan, runtime, weights, bias, tick)
+        kernels.silence(layout, buffers, last_ticks, tick)
 
 
 def _contiguous(readings: Readings) -> NDArray[np.int64]:

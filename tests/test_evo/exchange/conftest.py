@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from evo.exchange import blocks
 from evo.genome.activations import activation_code
 
 
@@ -27,3 +28,12 @@ def any_network(random_genome, any_map_genome):
         return genome, rng, ticks if seed // 12 % 2 else 1
 
     return make
+
+
+@pytest.fixture(params=["dense", "sparse"])
+def form(request, monkeypatch):
+    """Say whether the products into neurons are arrays with zeros or summed edge by edge, in a test."""
+    if request.param == "sparse":
+        monkeypatch.setattr(blocks, "SPARSE_FROM_SIZE", 0)
+        monkeypatch.setattr(blocks, "SPARSE_UP_TO", 1.0)
+    return request.param

@@ -56,11 +56,13 @@ def check_genomes(any_network, seeds):
         assert_same_outputs(in_float32(genome), rng, sequence=n_steps > 1)
 
 
+@pytest.mark.usefixtures("form")
 def test_any_network_has_our_outputs(any_network):
     check_genomes(any_network, range(36))
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("form")
 def test_a_thousand_networks_have_our_outputs(any_network):
     check_genomes(any_network, range(1000, 2000))
 
@@ -212,45 +214,77 @@ def test_a_predictor_of_sequences_reads_sequences(random_genome):
     assert found["label"].tolist() == predictor.predict(X).tolist()
 
 
-@pytest.mark.parametrize("extra_ticks", [0, 2])
-@pytest.mark.parametrize("per_step", [False, True])
-@pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
-def test_a_predictor_reads_sequences_of_unequal_length(random_genome, extra_ticks, per_step, loss):
-    rng = np.random.default_rng(5)
-    lengths = np.array([4, 1, 3, 2, 4])
-    given = [rng.normal(2.0, 3.0, (n, 3)) for n in lengths]
+def predictor_of(genome, schema, rows, method, loss):
+    """Return a predictor with a preparation that is fitted to rows, and with classes or a scaling of targets."""
+    preparation = Preparation.fit(schema, rows, method, Origin("X"))
+    n = len(genome.outputs)
+    labels = {"classes": ("up", "down")}
+    if loss == "squared_error":
+        offset, scale = np.linspace(5.0, -9.0, n), np.linspace(2.0, 3.0, n)
+        labels = {"targets": Normalization("standard", offset, scale)}
+    return Predictor(genome, loss=loss, preparation=preparation, **labels)
+
+
+def sequences_of(genome, rng, loss, *, extra_ticks, per_step):
+    """Return a predictor that reads sequences of unequal length with a network, and the sequences."""
+    genome = replace(genome, ticks=4 + extra_ticks)
+    given = [rng.normal(2.0, 3.0, (n, genome.n_features)) for n in (4, 1, 3, 2, 4)]
     sequences = Sequences.read(given, Origin("X"))
     if per_step:
         sequences = replace(sequences, with_target=np.ones(len(sequences.steps), bool))
     options = {"names": None, "extra_ticks": extra_ticks, "longest": 4}
     schema = SequenceSchema.of(sequences, Origin("X"), **options)
-    preparation = Preparation.fit(schema, sequences, "standard", Origin("X"))
-    genome = in_float32(random_genome(rng, n_inputs=3, n_outputs=2, ticks=4 + extra_ticks))
-    labels = {"classes": ("up", "down")} if loss == "cross_entropy" else {}
-    targets = Normalization("standard", np.array([5.0, -9.0]), np.array([2.0, 3.0]))
-    labels = labels or {"targets": targets}
-    predictor = Predictor(genome, loss=loss, preparation=preparation, **labels)
-    X = np.full((5, 4, 3), 1e3)  # after the last step anything may stand
-    for one, padded in zip(given, X, strict=True):
-        padded[: len(one)] = one
-    found = outputs_of(predictor.to_onnx(), X=X, lengths=lengths)
-    expected = {
-        name: predict(given)
-        for name, predict in (
-            ("label", predictor.predict),
-            ("probabilities", predictor.predict_proba),
-            ("values", predictor.predict),
-        )
-        if name in found
-    }
-    assert [*found] == [*expected]
-    for name, wanted in expected.items():
-        for k, n in enumerate(lengths):
-            one = found[name][k][:n] if per_step else found[name][k]
-            if name == "label":
-                assert np.array_equal(one, wanted[k])
-            else:
-                np.testing.assert_allclose(one, wanted[k], rtol=1e-4, atol=1e-4)
+    return predictor_of(genome, schema, sequences, "standard", loss), given
+
+
+def assert_predicts(predictor, X, given, **inputs):
+    """Compare the graph of a predictor, given its inputs, with the predictor, given raw rows or sequences."""
+    found = outputs_of(predictor.to_onnx(), X=X, **inputs)
+    on_classes = predictor.classes is not None
+    assert [*found] == (["label", "probabilities"] if on_classes else ["values"])
+    raw = found.pop("probabilities" if on_classes else "values")
+    expected = predictor.predict_proba(given) if on_classes else predictor.predict(given)
+    for k, wanted in enumerate(expected):
+        of_sample = raw[k][: len(wanted)]
+        np.testing.assert_allclose(of_sample, wanted, rtol=1e-5, atol=3e-5)
+        if on_classes:
+            best = np.array(predictor.classes)[of_sample.argmax(axis=-1)]
+            labels = found["label"][k]
+            assert np.array_equal(labels[: len(wanted)] if best.ndim else labels, best)
+
+
+def padded(given):
+    """Return sequences with anything after the last step, and their lengths."""
+    X = np.full((len(given), max(map(len, given)), given[0].shape[1]), 1e3)
+    for one, of_sample in zip(given, X, strict=True):
+        of_sample[: len(one)] = one
+    return {"X": X, "lengths": np.array([*map(len, given)])}
+
+
+def check_predictors(any_network, seeds):
+    """Compare predictors of rows and of sequences, whose outputs are read after the last step or after each."""
+    for seed in seeds:
+        genome, rng, n_steps = any_network(seed)
+        genome = in_float32(genome)
+        loss = ("cross_entropy", "squared_error")[seed // 2 % 2]
+        if seed // 3 % 3:
+            options = {"per_step": seed // 3 % 3 == 2, "extra_ticks": 2 * (seed // 9 % 2)}
+            predictor, given = sequences_of(genome, rng, loss, **options)
+            assert_predicts(predictor, given=given, **padded(given))
+            continue
+        X = rng.normal(2.0, 3.0, (5, genome.n_features * n_steps))
+        schema, rows = Schema.infer(X, origin=Origin("X"))
+        method = ("standard", "unit", "none")[seed % 3]
+        assert_predicts(predictor_of(genome, schema, rows, method, loss), X, X)
+
+
+def test_any_predictor_has_our_predictions(any_network):
+    check_predictors(any_network, range(36))
+
+
+@pytest.mark.slow
+def test_a_thousand_predictors_have_our_predictions(any_network):
+    check_predictors(any_network, range(1000, 2000))
 
 
 def test_a_baseline_of_layers_on_sequences_is_refused():

@@ -1,6 +1,7 @@
 """Modules of PyTorch: our outputs and gradients, training that keeps the topology, and the way back."""
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,47 +16,59 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def check_genomes(any_network, seeds):
-    """Compare scores and gradients in float64."""
+    """Compare scores and gradients in float64; in every third network outputs are read at several ticks."""
     for seed in seeds:
         genome, rng, n_steps = any_network(seed)
         genome = genome.with_values(0.4 * genome.values, genome.bias)
-        assert_same_gradients(genome, rng, n_steps=n_steps)
+        readings = None
+        if seed % 3 == 0:
+            genome, n_steps = replace(genome, ticks=3), 3
+            readings = np.array([[0, 0, 1, 2, 2, 2], [0, 2, 1, 0, 1, 2]])
+        assert_same_gradients(genome, rng, n_steps, readings)
 
 
-def assert_same_gradients(genome, rng, n_steps=1):
+def assert_same_gradients(genome, rng, n_steps=1, readings=None):
     inputs = rng.normal(size=(3, genome.n_features * n_steps))
-    labels = rng.integers(0, len(genome.outputs), 3)
+    n_targets = 3 if readings is None else readings.shape[1]
+    labels = rng.integers(0, len(genome.outputs), n_targets)
     network, module = Phenotype(genome), to_torch(genome)
-    scores = module(torch.tensor(inputs))
-    nn.functional.cross_entropy(scores, torch.tensor(labels)).backward()
+    scores = module(torch.tensor(inputs), None if readings is None else torch.tensor(readings))
+    losses = nn.functional.cross_entropy(scores, torch.tensor(labels), reduction="none")
+    of_samples = np.arange(3) if readings is None else readings[0]
+    weights = (
+        1 / np.bincount(of_samples)[of_samples] / 3
+    )  # a sample counts by the mean over its readings
+    (losses @ torch.tensor(weights)).backward()
     np.testing.assert_allclose(
-        torch.softmax(scores, 1).detach().numpy(), network.output(inputs), atol=1e-10
+        torch.softmax(scores, 1).detach().numpy(), network.output(inputs, readings), atol=1e-10
     )
     # Without effective edges the weights take no part in the scores, and PyTorch gives them no gradient.
     gradients = [
         torch.zeros_like(one) if one.grad is None else one.grad for one in module.parameters()
     ]
     found = torch.cat(gradients).numpy()
-    _, expected = network.loss_and_gradients(inputs, labels)
+    _, expected = network.loss_and_gradients(inputs, labels, readings=readings)
     np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-10)
 
 
+@pytest.mark.usefixtures("form")
 def test_any_network_has_our_outputs_and_gradients(any_network):
     check_genomes(any_network, range(24))
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("form")
 def test_a_thousand_networks_have_our_outputs_and_gradients(any_network):
     check_genomes(any_network, range(1000, 2000))
 
 
-def test_large_and_almost_empty_matrices_are_no_arrays(random_genome, monkeypatch):
-    monkeypatch.setattr(blocks, "SPARSE_FROM_SIZE", 0)
-    monkeypatch.setattr(blocks, "SPARSE_UP_TO", 1.0)
-    rng = np.random.default_rng(0)
-    genome = random_genome(rng, n=12, ticks=2)
-    assert all(one.is_sparse for block in blocks.blocks_of(genome) for one in block.products)
-    assert_same_gradients(genome, rng)
+def test_large_and_almost_empty_matrices_are_no_arrays(random_genome, form):
+    products = [
+        one
+        for block in blocks.blocks_of(random_genome(np.random.default_rng(0), n=12, ticks=2))
+        for one in block.products
+    ]
+    assert [one.is_sparse for one in products] == [form == "sparse"] * len(products)
 
 
 def test_an_optimizer_trains_edges_and_adds_none(random_genome):

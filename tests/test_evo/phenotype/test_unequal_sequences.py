@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cnn import HiddenLayer, Network, Recipe, Samples, SoftmaxLayer, evaluate, lenet1, train
+from cnn import HiddenLayer, Network, Recipe, Samples, SoftmaxLayer, evaluate, train
 from cnn.dropout import Dropout
 from cnn.readings import chosen_readings, weights_of_readings
-from evo import Genome, NeuroevolutionSettings, Phenotype, from_cnn, neuroevolve
+from evo import Genome, NeuroevolutionSettings, Phenotype, neuroevolve
 from evo.genome.activations import activation_name
 
 LENGTHS = np.array([3, 6, 1, 4, 6, 2])
@@ -39,6 +39,16 @@ def all_readings(lengths=LENGTHS, every=1):
     return np.array(pairs).T
 
 
+def draw_maps(any_map_genome, seed):
+    """Draw a network of maps with cycles and its inputs. Those of even seeds have maps that a convolution computes."""
+    of_convolutions = {"n": 24, "map_sizes": (1, 6), "density": 1.0}
+    kind = {"n": 16, "map_sizes": (1, 2, 3, 6)} if seed % 2 else of_convolutions
+    rng = np.random.default_rng(seed)
+    genome = any_map_genome(rng, ticks=TICKS, threshold=0.03, **kind)
+    genome = genome.with_values(0.1 * genome.values, genome.bias)
+    return genome, rng.normal(size=(len(LENGTHS), TICKS, genome.n_features))
+
+
 def alone(genome, inputs, sample, tick, **options):
     """Return the network that runs as long as one reading, and the sequence up to this reading."""
     network = Phenotype(replace(genome, ticks=tick + 1), "squared_error", **options)
@@ -56,6 +66,27 @@ def test_an_output_is_that_of_the_sequence_alone_with_its_own_ticks(kind, seed):
     for found, sample, tick in zip(output, *readings.tolist(), strict=True):
         network, sequence = alone(genome, inputs, sample, tick)
         np.testing.assert_allclose(network.output(sequence)[0], found, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", READINGS)
+def test_maps_read_sequences_and_learn_from_them_as_from_each_sequence_alone(any_map_genome, kind):
+    readings = READINGS[kind]
+    for seed in range(4):
+        genome, inputs = draw_maps(any_map_genome, seed)
+        network = Phenotype(genome, "squared_error")
+        assert bool(network.plan.convolutions) == (seed % 2 == 0)
+        output = network.output(inputs, readings)
+        targets = output + np.random.default_rng(0).normal(size=output.shape)
+        _, gradient = network.loss_and_gradients(inputs, targets, readings=readings)
+        total, counts = np.zeros(genome.n_stored + genome.n_nodes), np.bincount(readings[0])
+        for found, target, sample, tick in zip(output, targets, *readings.tolist(), strict=True):
+            one, sequence = alone(genome, inputs, sample, tick)
+            np.testing.assert_allclose(one.output(sequence)[0], found, rtol=1e-9, atol=1e-11)
+            _, own = one.loss_and_gradients(sequence, target[np.newaxis])
+            total += one.spread(own[np.newaxis])[0] / counts[sample] / len(LENGTHS)
+        np.testing.assert_allclose(
+            network.spread(gradient[np.newaxis])[0], total, rtol=1e-8, atol=1e-10
+        )
 
 
 @pytest.mark.parametrize("kind", READINGS)
@@ -225,12 +256,16 @@ def test_neither_padding_nor_the_batch_changes_a_sequence():
     np.testing.assert_allclose(network.output(inputs[some], of_some), before[some], rtol=1e-5)
 
 
-def test_short_sequences_do_not_overflow_while_long_ones_go_on():
+@pytest.mark.parametrize("map_size", [1, 2])
+def test_short_sequences_do_not_overflow_while_long_ones_go_on(map_size):
     """The state grows tenfold at each tick: after 60 ticks it is beyond float32, unless the bias is 0."""
     matrix = np.array([[0, 1, 0], [0, 10, 1], [0, 0, 0]], np.float32)
     genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, ticks=60, activation="identity")
-    inputs = np.zeros((2, 60, 1), np.float32)
-    inputs[0, 0] = 1
+    if map_size > 1:  # the same for each pixel, of which the output reads the first
+        of_maps = {"map_sizes": np.array([2, 2, 1], np.int32), "kernel": 3}
+        genome = replace(genome, taps=np.array([4, 4, 0], np.uint16), **of_maps)
+    inputs = np.zeros((2, 60, map_size**2), np.float32)
+    inputs[0, 0, 0] = 1
     network = Phenotype(genome, "squared_error")
     readings = np.array([[0, 1], [2, 59]])
     value, gradient = network.loss_and_gradients(inputs, np.zeros((2, 1)), readings=readings)
@@ -372,10 +407,6 @@ def test_networks_that_read_no_sequences_say_so():
     message = "samples: inputs must have 4 ticks of 3 features, 12 numbers a sequence; got 3"
     with pytest.raises(ValueError, match=message):
         evaluate(constant, samples)
-    maps = from_cnn(lenet1(rng=np.random.default_rng(0)))
-    images = Samples(np.zeros((1, 28, 28)), np.array([0]), readings=np.array([[0], [27]]))
-    with pytest.raises(ValueError, match="readings must be None for a network with feature maps"):
-        evaluate(Phenotype(maps), images)
 
 
 def test_the_loss_and_the_gradient_are_those_of_pytorch():
