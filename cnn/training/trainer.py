@@ -4,7 +4,7 @@ Convolutional networks and evolved graphs share this trainer, so both get the sa
 Batches and learning rates depend only on the step index: 100 steps in one phase, or 40 and then 60, give the same bits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -39,6 +39,9 @@ LOSS_WINDOW = 50
 
 AUGMENTED_NUMBERS = 1 << 20
 """Numbers of augmented images that are in memory at a time. The bound does not change results."""
+
+EVALUATION_BATCH = 256
+"""Samples that a network computes at a time in an evaluation. Predictions have the same bits if they take as many."""
 
 CHUNK = 1 << 16
 """Parameters that are checked for finiteness at a time."""
@@ -291,7 +294,9 @@ def train(
     )
 
 
-def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Evaluation:
+def evaluate(
+    network: Trainable, samples: Samples, batch_size: int = EVALUATION_BATCH
+) -> Evaluation:
     """Measure the loss and accuracy of a network on some samples, and keep its predictions.
 
     Parameters
@@ -318,22 +323,42 @@ def evaluate(network: Trainable, samples: Samples, batch_size: int = 256) -> Eva
     """
     at_least(1, batch_size=batch_size)
     check_samples(network, samples, "samples")
-    total, hits, outputs = 0.0, 0, []
+    batches = []
     with single_threaded_blas(), np.errstate(all="ignore"):
         for start in range(0, len(samples), batch_size):
             part = slice(start, start + batch_size)
             inputs = samples.inputs[part]
             targets, weights, readings = _part_of(samples, part)
-            loss, output = _loss_and_output(network, inputs, targets, *weights, **readings)
-            total += loss * len(inputs)
-            outputs.append(output)
-            if samples.has_classes:
-                hits += int(np.count_nonzero(output.argmax(axis=1) == targets))
-    return Evaluation(
-        loss=total / samples.total_weight,
-        accuracy=hits / len(samples.targets) if samples.has_classes else None,
-        output=np.concatenate(outputs),
-    )
+            batches.append(_loss_and_output(network, inputs, targets, *weights, **readings))
+        return evaluation_of(samples, batches, batch_size)
+
+
+def evaluation_of(
+    samples: Samples,
+    batches: Iterable[tuple[float, FloatArray]],
+    batch_size: int = EVALUATION_BATCH,
+) -> Evaluation:
+    """Return the evaluation of samples, given the loss and the predictions of each batch of them.
+
+    Parameters
+    ----------
+    samples
+        The samples of all batches.
+    batches
+        Of each batch of samples, in their order: the sum of the weighted losses of its samples, divided by the number
+        of its samples, and the predictions, shape (n_targets, n_outputs).
+    batch_size
+        Samples of each batch but the last.
+    """
+    total, outputs = 0.0, []
+    for start, (loss, output) in zip(range(0, len(samples), batch_size), batches, strict=True):
+        total += loss * min(batch_size, len(samples) - start)
+        outputs.append(output)
+    predicted, accuracy = np.concatenate(outputs), None
+    if samples.has_classes:
+        hits = int(np.count_nonzero(predicted.argmax(axis=1) == samples.targets))
+        accuracy = hits / len(samples.targets)
+    return Evaluation(total / samples.total_weight, accuracy, predicted)
 
 
 @runtime_checkable

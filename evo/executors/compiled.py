@@ -18,7 +18,7 @@ from cnn.checks import check_targets
 from cnn.compile.compilation import single_threaded_blas
 from cnn.training.losses import LOSSES
 from cnn.training.optimizers import OPTIMIZERS
-from cnn.training.trainer import Evaluation, OptimizerState
+from cnn.training.trainer import EVALUATION_BATCH, OptimizerState, evaluation_of
 from evo.evolution.failures import kind_and_text, place_of, traceback_of
 from evo.evolution.individual import (
     Individual,
@@ -55,9 +55,6 @@ from evo.rewards.compiled_reward import CompiledReward
 from evo.rewards.reward import played
 from evo.seeding import Purpose, generator
 from evo.time_account import spending
-
-BATCH = 256
-"""Samples of a batch, as in :func:`cnn.evaluate`."""
 
 MAX_SCORES = 2**24
 """Scores of a part of a generation, 4 bytes each; the networks of larger generations are judged part after part."""
@@ -249,7 +246,8 @@ def _judged(task: Task, block: _Block) -> list[tuple[_Modified, _Judge, Sizes]]:
 
 def _judges_by_samples(task: SampleTask, block: _Block) -> list[_Judge]:
     samples, loss = task.validation, LOSSES[task.loss]
-    parts = [slice(begin, begin + BATCH) for begin in range(0, len(samples), BATCH)]
+    starts = range(0, len(samples), EVALUATION_BATCH)
+    parts = [slice(start, start + EVALUATION_BATCH) for start in starts]
     shapes = [(len(samples.inputs[part]), block.rules.n_outputs) for part in parts]
     targets = [
         read_only(check_targets(loss.target_kind, samples.targets[part], shape)).T
@@ -260,15 +258,11 @@ def _judges_by_samples(task: SampleTask, block: _Block) -> list[_Judge]:
     def judge(scores: Sequence[FloatArray], genome: Genome) -> Judgement:
         if _has_dense_blocks(genome):
             return task.judge(Phenotype(genome, task.loss), 0)
-        total, hits, outputs = 0.0, 0, []
+        batches = []
         for part, target, weight in zip(scores, targets, weights, strict=True):
             value = loss.weighted_value_and_delta(part, target, weight, np.empty_like(part))
-            total += value * part.shape[1]
-            outputs.append(np.ascontiguousarray(loss.predict(part).T))
-            if samples.has_classes:
-                hits += int(np.count_nonzero(outputs[-1].argmax(axis=1) == target))
-        accuracy = hits / len(samples) if samples.has_classes else None
-        evaluation = Evaluation(total / samples.total_weight, accuracy, np.concatenate(outputs))
+            batches.append((value, np.ascontiguousarray(loss.predict(part).T)))
+        evaluation = evaluation_of(samples, batches)
         returned = task.fitness(None, samples, evaluation=evaluation)  # type: ignore[arg-type]
         return task.judgement(returned, evaluation)
 

@@ -16,6 +16,7 @@ from cnn.compile.compilation import single_threaded_blas
 from cnn.files import one_line
 from cnn.readings import chosen_readings
 from cnn.training.losses import LOSSES
+from cnn.training.trainer import EVALUATION_BATCH
 from evo.display import line_of, table_of
 from evo.errors import DataError, ResultsError
 from evo.evolution.metrics import accuracy, r2
@@ -45,9 +46,6 @@ LAYERS_FORMAT = "evomatrix-layers-1"
 
 INPUTS_FORMAT = "evomatrix-inputs-1"
 """The format of the file beside a baseline, with its preparation and labels."""
-
-SAMPLES_AT_ONCE = 256
-"""Samples that a network computes together; `cnn.evaluate` computes as many, so a score has the bits of the tables."""
 
 
 class RawPredictor(ABC):
@@ -283,10 +281,10 @@ class RawPredictor(ABC):
                 stacklevel=3,
             )
         inputs = self._shaped(prepared.inputs)
-        blocks = range(0, len(inputs), SAMPLES_AT_ONCE)
+        blocks = range(0, len(inputs), EVALUATION_BATCH)
         with single_threaded_blas(), np.errstate(all="ignore"):
             outputs = [
-                self._output_of(inputs[start : start + SAMPLES_AT_ONCE], start, prepared.readings)
+                self._output_of(inputs[start : start + EVALUATION_BATCH], start, prepared.readings)
                 for start in blocks
             ]
         output = np.concatenate([np.empty((0, self._n_outputs), self._dtype), *outputs])

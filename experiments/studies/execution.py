@@ -20,7 +20,7 @@ import pyarrow as pa
 from cnn.compile.compilation import kernels_are_cached
 from cnn.training.recipe_genes import with_genes
 from cnn.training.samples import Samples
-from cnn.training.trainer import evaluate, train
+from cnn.training.trainer import EVALUATION_BATCH, evaluate, train
 from evo.environment import time_now
 from evo.errors import EvoMatrixError, SettingsError
 from evo.evolution.evolution import EvolutionError, founder_job
@@ -58,9 +58,6 @@ from experiments.studies.seed_run import SeedRun, read_test
 
 SECONDS_WORTH_PICTURES = 10.0
 """Estimated seconds of training from which on a run draws pictures by itself, which takes about a second."""
-
-EVALUATED = 256
-"""Samples that an evaluation takes at a time. For one or two samples other kernels are compiled than for more."""
 
 NO_SEARCH = {
     "n_individuals": 0,
@@ -531,10 +528,10 @@ def _executor(
 
 
 def _first(samples: Samples) -> Samples:
-    """Return the first samples, of weights that are not 0."""
-    part, readings, positions = slice(EVALUATED), samples.readings, slice(EVALUATED)
+    """Return the first samples, of weights that are not 0: for one or two samples other kernels are compiled."""
+    part, readings, positions = slice(EVALUATION_BATCH), samples.readings, slice(EVALUATION_BATCH)
     if readings is not None:  # in ascending order
-        positions = slice(int(np.searchsorted(readings[0], EVALUATED)))
+        positions = slice(int(np.searchsorted(readings[0], EVALUATION_BATCH)))
         readings = readings[:, positions]
     of_weights = positions if samples.weighs_readings else part
     weights = None if samples.weights is None else np.ones_like(samples.weights[of_weights])

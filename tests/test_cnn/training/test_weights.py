@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import log_loss
 
 from cnn import LOSSES, DataParallel, HiddenLayer, Network, Recipe, Samples, SoftmaxLayer, train
-from cnn.training.trainer import evaluate
+from cnn.training.trainer import evaluate, evaluation_of
 
 N, K = 12, 3
 
@@ -106,6 +106,20 @@ def test_an_evaluation_divides_by_the_sum_of_the_weights_as_scikit_learn_does():
     plain = evaluate(network, replace(samples, weights=None))
     assert found.accuracy == plain.accuracy
     assert np.array_equal(found.output, plain.output)
+
+
+def test_an_evaluation_is_made_from_the_losses_and_outputs_of_its_batches():
+    network, samples = build(), draw(n=40)
+    parts = [samples.subset(np.arange(start, min(start + 7, 40))) for start in range(0, 40, 7)]
+    batches = [
+        (network.loss(part.inputs, part.targets, part.weights), network.output(part.inputs))
+        for part in parts
+    ]
+    found, expected = evaluation_of(samples, batches, 7), evaluate(network, samples, batch_size=7)
+    assert (found.loss, found.accuracy) == (expected.loss, expected.accuracy)
+    assert np.array_equal(found.output, expected.output)
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        evaluation_of(samples, batches[:-1], 7)
 
 
 def test_a_sample_of_weight_0_trains_as_if_only_its_place_in_the_batch_were_taken():

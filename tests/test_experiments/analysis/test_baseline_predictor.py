@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from cnn import load_model, small_cnn
+from cnn.training.trainer import EVALUATION_BATCH
 from evo.errors import DataError, ResultsError
 from evo.files import read_arrays, write_arrays
 from evo.preparation import Preparation
-from evo.storage.predictor import SAMPLES_AT_ONCE, BaselinePredictor, inputs_path
+from evo.storage.predictor import BaselinePredictor, inputs_path
 from experiments import Dataset, Experiment, load_dataset, load_network, load_results, run
 from experiments.progress import Reporter
 from experiments.settings.experiment import DatasetSettings
@@ -69,7 +70,7 @@ def test_a_baseline_that_is_not_there_is_named(finished, arm, seed, message):
 
 
 def test_raw_inputs_are_normalised_before_the_network_sees_them(predictor):
-    X = np.random.default_rng(1).uniform(0, 16, (2 * SAMPLES_AT_ONCE + 3, 8, 8))
+    X = np.random.default_rng(1).uniform(0, 16, (2 * EVALUATION_BATCH + 3, 8, 8))
     expected = predictor.network.output(((X - 8) / 4).astype(np.float32))
     np.testing.assert_allclose(predictor.predict_proba(X), expected, rtol=1e-4)
     np.testing.assert_array_equal(
