@@ -28,8 +28,8 @@ from experiments.progress.choice import chosen_reporter
 from experiments.settings.experiment import Experiment
 from experiments.settings.used import Continues, Used
 from experiments.studies.arguments import check_limits, check_types, check_workers
-from experiments.studies.execution import check_compiled_form, seeds_of, task_of
-from experiments.studies.founders import check_policy
+from experiments.studies.execution import seeds_of, task_of
+from experiments.studies.founders import check_compiled_form, check_policy
 from experiments.studies.judgement import metrics_of
 from experiments.studies.provenance import change_in_use
 from experiments.studies.runner import (

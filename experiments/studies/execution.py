@@ -22,21 +22,17 @@ from cnn.training.recipe_genes import with_genes
 from cnn.training.samples import Samples
 from cnn.training.trainer import EVALUATION_BATCH, evaluate, train
 from evo.environment import time_now
-from evo.errors import EvoMatrixError, SettingsError
+from evo.errors import EvoMatrixError
 from evo.evolution.evolution import EvolutionError, founder_job
-from evo.evolution.fitness import FITNESSES
 from evo.evolution.job import Judge, Task
 from evo.evolution.tasks import EpisodeTask, SampleTask
 from evo.executors import Executor, SerialExecutor
 from evo.executors.compiled import CompiledExecutor, evaluate_together
 from evo.executors.side_by_side import run_side_by_side
 from evo.genome.genome import Genome
-from evo.gradient_free.dense_population import check_dense_form
-from evo.gradient_free.generation import LARGEST_NETWORK
 from evo.interruption import interruptible
 from evo.phenotype.phenotype import Phenotype
-from evo.rewards import EpisodeSource, EpisodeSplit, TaskSettings
-from evo.rewards.compiled_reward import COMPILED_REWARDS, CompiledReward
+from evo.rewards import EpisodeSplit, TaskSettings
 from evo.storage.individuals import StoredIndividuals
 from evo.storage.run_reader import how_to_resume, is_complete, load_tables
 from evo.storage.run_store import RunStore
@@ -45,7 +41,6 @@ from evo.time_account import OTHER, spending, time_spent
 from experiments.analysis.results import Results, load_results
 from experiments.arms import Evolved, build_arm, loss_of
 from experiments.arms.settings import OF_WINNER
-from experiments.datasets import Dataset
 from experiments.progress import Reporter, RunBegun, RunFinished, StopRun
 from experiments.progress.callbacks import Callbacks
 from experiments.settings.experiment import Experiment
@@ -113,45 +108,6 @@ SECONDS_PER_EPISODE = 0.005
 
 SECONDS_EACH, MACS_PER_SECOND = 0.003, 1.2e10
 """What an individual takes beside its training, and the speed of training, on a usual core, for the estimate."""
-
-
-def check_engine(plan: Plan) -> Plan:
-    """Return a plan; raise SettingsError if its founders, data or reward are not for compiled code that it asks for."""
-    experiment = plan.experiment
-    if experiment.evolution.engine == "compiled":
-        where = 'where evolution.engine = "compiled"'
-        if plan.dataset.n_ticks is not None or experiment.founders.sequence:
-            raise SettingsError(f"dataset must have samples without steps {where}; got sequences")
-        if isinstance(plan.dataset, EpisodeSource) and not isinstance(plan.fitness, CompiledReward):
-            raise SettingsError(
-                f"task.name must be a task in compiled code ({', '.join(COMPILED_REWARDS)}, or an own one) {where}; "
-                f"got {plan.dataset.settings.name!r}"
-            )
-        if isinstance(plan.dataset, Dataset) and not FITNESSES.is_built_in(plan.fitness):
-            raise SettingsError(f"fitness must be one of the package {where}; got a function")
-    for founders in plan.founders.values():
-        for genome in founders:
-            check_compiled_form(experiment, genome, "founders")
-    return plan
-
-
-def check_compiled_form(experiment: Experiment, genome: Genome, what: str) -> None:
-    """Raise SettingsError if an experiment asks for compiled code that does not suit a genome, one of `what`."""
-    if experiment.evolution.engine == "compiled":
-        where = 'where evolution.engine = "compiled"'
-    elif experiment.policy.name == "compiled" and experiment.evolve:
-        where = 'where policy.name = "compiled"'
-    else:
-        return
-    if genome.n_nodes > LARGEST_NETWORK:
-        raise SettingsError(
-            f"{what} must have at most {LARGEST_NETWORK} nodes, inputs and outputs included, {where}; "
-            f"got {genome.n_nodes}"
-        )
-    try:
-        check_dense_form(genome)
-    except ValueError as error:
-        raise SettingsError(f"{what} {where}: {error}") from error
 
 
 def is_brief(plan: Plan) -> bool:

@@ -15,6 +15,8 @@ from evo import load_genomes
 from evo.errors import EvoMatrixError, ResultsError, SettingsError
 from evo.files import read_arrays
 from evo.genome.genome import Genome
+from evo.gradient_free.dense_population import check_dense_form
+from evo.gradient_free.generation import LARGEST_NETWORK
 from evo.initial.founders import create_founders, with_drawn_weights
 from evo.initial.given import (
     OF_GRAPHS,
@@ -369,6 +371,25 @@ def check_policy(experiment: Experiment, genomes: Sequence[Genome]) -> None:
             'threshold_mode of founders must be "magnitude" where entries are dropped one by one '
             f'(policy.removal = {method.removal!r}); got "signed"'
         )
+
+
+def check_compiled_form(experiment: Experiment, genome: Genome, what: str) -> None:
+    """Raise SettingsError if an experiment asks for compiled code that does not suit a genome, one of `what`."""
+    if experiment.evolution.engine == "compiled":
+        where = 'where evolution.engine = "compiled"'
+    elif experiment.policy.name == "compiled" and experiment.evolve:
+        where = 'where policy.name = "compiled"'
+    else:
+        return
+    if genome.n_nodes > LARGEST_NETWORK:
+        raise SettingsError(
+            f"{what} must have at most {LARGEST_NETWORK} nodes, inputs and outputs included, {where}; "
+            f"got {genome.n_nodes}"
+        )
+    try:
+        check_dense_form(genome)
+    except ValueError as error:
+        raise SettingsError(f"{what} {where}: {error}") from error
 
 
 def founders_of_seed(

@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from cnn.readings import mean_weights
 from cnn.training.samples import Samples
 from evo.errors import SettingsError
+from evo.evolution.fitness import FITNESSES
+from evo.evolution.job import Judge
 from evo.evolution.metrics import METRICS
 from evo.registry import must_be_one_of
 from evo.rewards import EpisodeSource, EpisodeSplit
+from evo.rewards.compiled_reward import COMPILED_REWARDS, CompiledReward
 from evo.selection import check_names
 from evo.storage.tables import PLAYED, OwnColumns
 from experiments.analysis.deciding import broken_rule
@@ -126,6 +129,22 @@ def check_measures(experiment: Experiment, source: EpisodeSource) -> None:
     broken = "" if margin is None else broken_rule(margin, name)
     if broken:
         raise SettingsError(f"evaluation.equivalence_margin {broken}")
+
+
+def check_engine(experiment: Experiment, source: Source, judge: Judge) -> None:
+    """Raise SettingsError if the data, the reward or the fitness is not for compiled code that evolution asks for."""
+    if experiment.evolution.engine != "compiled":
+        return
+    where = 'where evolution.engine = "compiled"'
+    if source.n_ticks is not None or experiment.founders.sequence:
+        raise SettingsError(f"dataset must have samples without steps {where}; got sequences")
+    if isinstance(source, EpisodeSource) and not isinstance(judge, CompiledReward):
+        raise SettingsError(
+            f"task.name must be a task in compiled code ({', '.join(COMPILED_REWARDS)}, or an own one) {where}; "
+            f"got {source.settings.name!r}"
+        )
+    if isinstance(source, Dataset) and not FITNESSES.is_built_in(judge):
+        raise SettingsError(f"fitness must be one of the package {where}; got a function")
 
 
 def check_defined(experiment: Experiment, dataset: Dataset, split: DataSplit) -> None:

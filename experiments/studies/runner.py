@@ -1,5 +1,6 @@
 """A run from settings to results, from its beginning or from where it stopped."""
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Any
 from evo.environment import environment, time_now
 from evo.errors import ChangedError, ResultsError, SettingsError
 from evo.evolution.fitness import FITNESSES, adapt_fitness
+from evo.evolution.job import Judge
 from evo.genome.codec import load_genomes
 from evo.genome.genome import Genome
 from evo.operators.registry import OF_MAPS, OF_MATES, OPERATORS
@@ -42,7 +44,6 @@ from experiments.studies.arguments import check_limits, check_types, check_worke
 from experiments.studies.episodes import check_reward_judges
 from experiments.studies.execution import (
     Plan,
-    check_engine,
     execute,
     is_brief,
     reporting_an_interruption,
@@ -51,6 +52,7 @@ from experiments.studies.execution import (
 )
 from experiments.studies.founders import (
     GivenFounders,
+    check_compiled_form,
     check_founders,
     founders_of_seed,
     with_given_founders,
@@ -60,6 +62,7 @@ from experiments.studies.judgement import (
     Source,
     Split,
     check_defined,
+    check_engine,
     check_judgement,
     check_measures,
     own_columns,
@@ -540,8 +543,7 @@ def _plan(
     genes = experiment.evolution.recipe_genes
     for one in _different(splits):
         check_arms(experiment.baseline, experiment.training, genes, dataset, one.input_shape)
-    given, founders = begin(experiment, splits) if experiment.evolve else (None, {})
-    return check_engine(Plan(experiment, dataset, splits, checked_fitness, given, founders))
+    return _with_founders(experiment, dataset, splits, checked_fitness, begin)
 
 
 def _plan_of_episodes(
@@ -560,8 +562,22 @@ def _plan_of_episodes(
     own = source if isinstance(source, EpisodeSource) else EpisodeSource.of(task)
     check_measures(experiment, own)
     splits = [EpisodeSplit(own) for _ in seeds_of(experiment)]
-    given, founders = begin(experiment, splits)
-    return check_engine(Plan(experiment, own, splits, own.reward, given, founders))
+    return _with_founders(experiment, own, splits, own.reward, begin)
+
+
+def _with_founders(
+    experiment: Experiment,
+    source: Source,
+    splits: Sequence[Split],
+    judge: Judge,
+    begin: Callable[[Experiment, Sequence[Split]], Beginning],
+) -> Plan:
+    """Check what compiled code asks for, and return the plan with founders, if anything evolves."""
+    check_engine(experiment, source, judge)
+    given, founders = begin(experiment, splits) if experiment.evolve else (None, {})
+    for genome in itertools.chain.from_iterable(founders.values()):
+        check_compiled_form(experiment, genome, "founders")
+    return Plan(experiment, source, splits, judge, given, founders)
 
 
 def _different(splits: Sequence[Split]) -> Iterable[Split]:
