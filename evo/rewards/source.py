@@ -31,6 +31,7 @@ class EpisodeSource:
     classes: ClassVar[None] = None
     target_names: ClassVar[None] = None
     output_names: ClassVar[None] = None
+    value_names: ClassVar[tuple[str, ...]] = ()
     n_ticks: ClassVar[None] = None
     has_targets_per_step: ClassVar[bool] = False
 

@@ -877,6 +877,13 @@ class Dataset:
         """Return the names of what a network predicts: the labels of classes as text, or the names of values."""
         return self.target_names if self.classes is None else tuple(map(str, self.classes))
 
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """Return the names of several values to regress on, or their numbers; nothing for one value or for classes."""
+        if self.classes is not None or self.n_outputs == 1:
+            return ()
+        return self.target_names or tuple(map(str, range(self.n_outputs)))
+
     @cached_property
     def data_hash(self) -> str:
         """Return the SHA-256 of samples, targets and labels, own parts and groups included, in hexadecimal.

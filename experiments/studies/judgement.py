@@ -58,16 +58,8 @@ def own_columns(experiment: Experiment, dataset: Source) -> OwnColumns:
     """Return the columns whose names depend on settings and data."""
     genes = tuple(experiment.evolution.recipe_genes.ranges)
     played = PLAYED if isinstance(dataset, EpisodeSource) else ()
-    metrics, outputs = metrics_of(experiment, dataset), _outputs(dataset)
-    per_step = dataset.has_targets_per_step
-    return OwnColumns(metrics, dataset.classes, outputs, genes, per_step, played)
-
-
-def _outputs(dataset: Source) -> tuple[str, ...]:
-    """Return the names of several values to regress on, or their numbers; nothing if there is one, or classes."""
-    if dataset.classes is not None or dataset.n_outputs == 1 or isinstance(dataset, EpisodeSource):
-        return ()
-    return dataset.target_names or tuple(map(str, range(dataset.n_outputs)))
+    metrics, per_step = metrics_of(experiment, dataset), dataset.has_targets_per_step
+    return OwnColumns(metrics, dataset.classes, dataset.value_names, genes, per_step, played)
 
 
 def check_judgement(experiment: Experiment, dataset: Dataset) -> None:

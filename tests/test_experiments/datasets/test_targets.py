@@ -145,10 +145,13 @@ def test_columns_of_tables_give_values_their_names(tmp_path):
     ):
         assert make(source, "price", drop=("kind",)).target_names == ("price",)
         assert make(source, ["price", "x"], drop=()).output_names == ("price", "x")
+        assert make(source, ["price", "x"], drop=()).value_names == ("price", "x")
         classes = make(source, "kind")
         assert (classes.target_names, classes.output_names) == (None, ("a", "b"))
+        assert (classes.value_names, make(source, "price", drop=("kind",)).value_names) == ((), ())
     assert Dataset.from_frame(table[["x"]], table["price"]).target_names is None
     assert Dataset.from_arrays(X, Y).target_names is None
+    assert Dataset.from_arrays(X, np.stack([Y, -Y], 1)).value_names == ("0", "1")
     assert Dataset.from_arrays(X, Y, target_names=["y"]).target_names == ("y",)
 
 
