@@ -5,6 +5,10 @@ an individual is its mean distance, in the space of the descriptors, to its near
 an archive of earlier individuals. The last slots of the population are the archive: its individuals are no parents, and
 are not trained further while topologies change. The fitness enters the novelty by a weight, if one is given
 (Cuccu and Gomez 2011, When novelty is not enough), and the winner of a run is the best individual by fitness.
+
+With local competition (Lehman and Stanley 2011, Evolving a diversity of virtual creatures through novelty search and
+local competition) individuals have a second objective beside their novelty: how many of the nearest neighbours are less
+fit. Then a fit individual of each kind survives. The order is that of NSGA-II, by both objectives.
 """
 
 from collections.abc import Sequence
@@ -22,6 +26,7 @@ from evo.selection.contract.requests import (
 )
 from evo.selection.contract.settings import Selection, SelectionSettings
 from evo.selection.mu_plus_lambda import n_children
+from evo.selection.nsga2 import crowded_ranking
 
 
 def archive_size(population: int, settings: SelectionSettings) -> int:
@@ -29,38 +34,52 @@ def archive_size(population: int, settings: SelectionSettings) -> int:
     return population // 4 if settings.archive is None else settings.archive
 
 
-def mean_distances(points: NDArray[np.float64], neighbors: int) -> NDArray[np.float64]:
-    """Return the mean distance of each point to its nearest other points.
+def nearest_others(
+    points: NDArray[np.float64], neighbors: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return the nearest other points of each point, and their distances, the nearest first.
 
     Parameters
     ----------
     points : ndarray of float, shape (n_points, n_descriptors)
     neighbors : int
-        How many of the nearest other points count; all, if there are fewer.
+        How many others; all, if there are fewer.
 
     Returns
     -------
-    ndarray of float, shape (n_points,)
-        0 for a point without others.
+    indices : ndarray of int, shape (n_points, n_nearest)
+    distances : ndarray of float, shape (n_points, n_nearest)
+
+    Examples
+    --------
+    >>> nearest_others(np.array([[0.0], [1.0], [3.0]]), 1)[0].tolist()
+    [[1], [0], [1]]
+    """
+    n_nearest = min(neighbors, len(points) - 1)
+    distances = np.sqrt(((points[:, None, :] - points[None, :, :]) ** 2).sum(axis=2))
+    np.fill_diagonal(distances, np.inf)
+    indices = np.argsort(distances, axis=1, kind="stable")[:, : max(n_nearest, 0)]
+    return indices, np.take_along_axis(distances, indices, axis=1)
+
+
+def mean_distances(points: NDArray[np.float64], neighbors: int) -> NDArray[np.float64]:
+    """Return the mean distance of each point to its nearest other points; 0 for a point without others.
 
     Examples
     --------
     >>> mean_distances(np.array([[0.0], [1.0], [3.0]]), 2)
     array([2. , 1.5, 2.5])
     """
-    n_nearest = min(neighbors, len(points) - 1)
-    if n_nearest < 1:
+    if len(points) < 2:
         return np.zeros(len(points))
-    distances = np.sqrt(((points[:, None, :] - points[None, :, :]) ** 2).sum(axis=2))
-    np.fill_diagonal(distances, np.inf)
-    mean: NDArray[np.float64] = np.sort(distances, axis=1)[:, :n_nearest].mean(axis=1)
+    mean: NDArray[np.float64] = nearest_others(points, neighbors)[1].mean(axis=1)
     return mean
 
 
-def novelty_of(
+def _beside(
     individuals: Sequence[Candidate], archive: Sequence[Candidate], settings: SelectionSettings
-) -> NDArray[np.float64]:
-    """Return the novelty of individuals among themselves and an archive.
+) -> tuple[list[Candidate], NDArray[np.float64]]:
+    """Return individuals and then the others of an archive, and the points of all.
 
     A descriptor with bounds counts in parts of the distance between them, others count as they are. The individuals
     have finite descriptors; those of the archive that do not are left out.
@@ -69,19 +88,27 @@ def novelty_of(
     described, _ = part_described(ranked(archive), names)
     others = [one for one in described if one.job.individual not in numbers]
     spans = [settings.bounds.get(name, (0.0, 1.0)) for name in names]
-    points = points_of([*individuals, *others], names) / [high - low for low, high in spans]
+    everybody = [*individuals, *others]
+    return everybody, points_of(everybody, names) / [high - low for low, high in spans]
+
+
+def novelty_of(
+    individuals: Sequence[Candidate], archive: Sequence[Candidate], settings: SelectionSettings
+) -> NDArray[np.float64]:
+    """Return the novelty of individuals among themselves and an archive; all have finite descriptors."""
+    _, points = _beside(individuals, archive, settings)
     return mean_distances(points, settings.neighbors)[: len(individuals)]
 
 
-def _scores(
-    individuals: Sequence[Candidate], novelty: NDArray[np.float64], settings: SelectionSettings
+def n_less_fit(
+    individuals: Sequence[Candidate], archive: Sequence[Candidate], settings: SelectionSettings
 ) -> NDArray[np.float64]:
-    """Return the novelty mixed with the fitness, both in parts of their range among the individuals."""
-    weight = settings.novelty_weight
-    if weight == 1:
-        return novelty
-    fitness = np.array([one.fitness for one in individuals], np.float64)
-    return weight * _in_parts(novelty) + (1 - weight) * _in_parts(fitness)
+    """Return how many of the neighbours that make the novelty of an individual have less fitness than it."""
+    everybody, points = _beside(individuals, archive, settings)
+    fitness = np.array([one.fitness for one in everybody], np.float64)
+    nearest, _ = nearest_others(points, settings.neighbors)
+    less: NDArray[np.float64] = (fitness[nearest] < fitness[:, None]).sum(axis=1, dtype=np.float64)
+    return less[: len(individuals)]
 
 
 def _in_parts(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -92,6 +119,28 @@ def _in_parts(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _order(individuals: Sequence[C], scores: NDArray[np.float64]) -> list[C]:
     """Return individuals by their scores, the best first; equals in their order."""
     return [individuals[k] for k in np.argsort(-scores, kind="stable")]
+
+
+def _ordered(
+    individuals: Sequence[C],
+    novelty: NDArray[np.float64],
+    archive: Sequence[Candidate],
+    settings: SelectionSettings,
+) -> list[C]:
+    """Return individuals as they compete, the best first, given their novelty.
+
+    By the novelty; or by the novelty mixed with the fitness, both in parts of their range among the individuals; or by
+    the novelty and the local competition as two objectives.
+    """
+    if settings.local_competition and individuals:
+        objectives = novelty, n_less_fit(individuals, archive, settings)
+        numbers = np.array([one.job.individual for one in individuals])
+        return [individuals[k] for k in crowded_ranking(-np.column_stack(objectives), numbers)]
+    weight = settings.novelty_weight
+    if weight == 1:
+        return _order(individuals, novelty)
+    fitness = np.array([one.fitness for one in individuals], np.float64)
+    return _order(individuals, weight * _in_parts(novelty) + (1 - weight) * _in_parts(fitness))
 
 
 def _propose(
@@ -109,8 +158,9 @@ def _propose(
         slot_of.setdefault(one.job.individual, slot)
     parents = [population[slot] for slot in slot_of.values()]
     scored, others = part_described(ranked(parents), settings.descriptors)
-    novelty = novelty_of(scored, population[n_parents:], settings)
-    order = [*_order(scored, _scores(scored, novelty, settings)), *others] or parents
+    archive = population[n_parents:]
+    novelty = novelty_of(scored, archive, settings)
+    order = [*_ordered(scored, novelty, archive, settings), *others] or parents
     requests = [OffspringRequest(slot, slot, modified=False) for slot in slot_of.values()]
     for k in range(n_parents - len(parents) + n_children(n_slots, settings)):
         winner = tournament_winner(order, settings.tournament_size, rng)
@@ -138,7 +188,7 @@ def _select(
     novelty = novelty_of(scored, archive, settings)
     fittest = order[: settings.elites]
     elites = {one.job.individual for one in fittest}
-    by_score = [*_order(scored, _scores(scored, novelty, settings)), *others]
+    by_score = [*_ordered(scored, novelty, archive, settings), *others]
     chosen = [*fittest, *(one for one in by_score if one.job.individual not in elites)][:n_parents]
     by_novelty = _order(scored, novelty)
     n_new = min(settings.archived, len(archive))
@@ -158,6 +208,11 @@ def _check(population: int, settings: SelectionSettings) -> None:
     if archive_size(population, settings) >= population:
         raise ValueError(
             f"selection.archive must be less than the population ({population}); got {settings.archive}"
+        )
+    if settings.local_competition and settings.novelty_weight != 1:
+        raise ValueError(
+            "selection.novelty_weight must be 1 beside selection.local_competition, which has the fitness as an "
+            f"objective of its own; got {settings.novelty_weight}"
         )
 
 

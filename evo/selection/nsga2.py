@@ -69,24 +69,40 @@ def crowding_distances(points: NDArray[np.float64]) -> NDArray[np.float64]:
     return distances
 
 
+def crowded_ranking(points: NDArray[np.float64], numbers: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Return the indices of points by Pareto rank, within a rank the most isolated first, equals by number.
+
+    Parameters
+    ----------
+    points : ndarray of float, shape (n_points, n_objectives)
+        What is minimised; at least one point.
+    numbers : ndarray of int, shape (n_points,)
+
+    Returns
+    -------
+    ndarray of int, shape (n_points,)
+    """
+    import moocore  # noqa: PLC0415 - few need it
+
+    ranks: NDArray[np.int64] = moocore.pareto_rank(points)
+    distances = np.empty(len(points))
+    for rank in np.unique(ranks):
+        distances[ranks == rank] = crowding_distances(points[ranks == rank])
+    return np.lexsort((numbers, -distances, ranks))
+
+
 def crowded_order(individuals: Sequence[C], objectives: Sequence[str]) -> list[C]:
     """Return the individuals with a fitness: by rank, within a rank the most isolated first, equals by number.
 
     Those without a finite number for a descriptor come last, by fitness.
     """
-    import moocore  # noqa: PLC0415 - few need it
-
     names = [one.removeprefix("-") for one in objectives if one not in OBJECTIVES]
     scored, others = part_described(ranked(individuals), names)
     if not scored:
         return others
     points = np.column_stack([objective_values(scored, name) for name in objectives])
-    ranks: NDArray[np.int64] = moocore.pareto_rank(points)
-    distances = np.empty(len(scored))
-    for rank in np.unique(ranks):
-        distances[ranks == rank] = crowding_distances(points[ranks == rank])
     numbers = np.array([one.job.individual for one in scored])
-    return [*(scored[k] for k in np.lexsort((numbers, -distances, ranks))), *others]
+    return [*(scored[k] for k in crowded_ranking(points, numbers)), *others]
 
 
 def _propose(

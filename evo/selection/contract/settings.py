@@ -140,6 +140,7 @@ READERS = {
     "archive": ("novelty",),
     "archived": ("novelty",),
     "novelty_weight": ("novelty",),
+    "local_competition": ("novelty",),
     "species": ("speciation",),
     "structure_coefficient": ("speciation",),
     "weight_coefficient": ("speciation",),
@@ -231,6 +232,11 @@ class SelectionSettings(Settings, frozen=True, extra="forbid"):
         le=1,
         description="Weight of the novelty beside the fitness, both in parts of their range (novelty). 1: novelty "
         "alone.",
+    )
+    local_competition: bool = Field(
+        False,
+        description="Whether individuals compete by two objectives: their novelty, and how many of their neighbors are "
+        "less fit (novelty). Otherwise by their novelty, mixed with the fitness by novelty_weight.",
     )
     species: int | None = Field(
         None,

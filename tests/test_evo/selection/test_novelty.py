@@ -9,7 +9,8 @@ from schemes import individual, numbers, population, propose, select
 from scipy.spatial import cKDTree
 
 from evo import EvolutionSettings, SelectionSettings
-from evo.selection.novelty import mean_distances, novelty_of
+from evo.selection import ranked
+from evo.selection.novelty import mean_distances, n_less_fit, novelty_of
 
 FAR = {"descriptors": ["x"], "elites": 0, "neighbors": 1}
 
@@ -101,3 +102,71 @@ def test_the_novel_have_more_children():
     requests = propose("novelty", members, descriptors=["x"], archive=0, neighbors=3, children=500)
     parents = [one.parent for one in requests if one.modified]
     assert parents.count(9) > 100
+
+
+# -- local competition -------------------------------------------------------------------------------------------------
+
+LOCAL = {"local_competition": True, "archive": 0, **FAR}
+
+
+@settings(max_examples=trials(50, 500), deadline=None)
+@given(
+    st.lists(st.tuples(coordinates, st.integers(0, 5)), min_size=1, max_size=12),
+    st.integers(0, 11),
+    st.integers(1, 15),
+)
+def test_local_competition_counts_the_nearest_who_are_less_fit(kinds, n_archived, neighbors):
+    everybody = [at(k, x, fitness) for k, (x, fitness) in enumerate(kinds)]
+    n = max(1, len(everybody) - n_archived)
+    chosen = SelectionSettings(name="novelty", descriptors=["x"], neighbors=neighbors)
+    found = n_less_fit(everybody[:n], everybody[n:], chosen)
+    beside = [*everybody[:n], *ranked(everybody[n:])]
+    for k, one in enumerate(beside[:n]):
+        others = [j for j in range(len(beside)) if j != k]
+        x = one.metrics["x"]
+        near = sorted(others, key=lambda j: abs(beside[j].metrics["x"] - x))[:neighbors]
+        assert found[k] == sum(beside[j].fitness < one.fitness for j in near)
+
+
+def test_a_fit_individual_of_each_kind_survives():
+    """By novelty alone two of the first kind survive, and nobody of the last."""
+    kinds = {0.0: (5, 6, 9), 128.0: (0, 7, 8), 16.0: (1, 2, 3)}
+    places = [(x + k / 8, fitness) for x, of in kinds.items() for k, fitness in enumerate(of)]
+    offspring = [at(number, x, fitness) for number, (x, fitness) in enumerate(places)]
+    survivors = {}
+    for local in (False, True):
+        options = LOCAL | {"neighbors": 2, "local_competition": local}
+        kept = select("novelty", population(0, 0, 0), offspring, **options)
+        survivors[local] = sorted(numbers(kept))
+    assert survivors == {False: [0, 2, 5], True: [2, 5, 8]}
+
+
+def test_nobody_survives_whom_another_beats_in_novelty_and_locally():
+    offspring = [at(1, 0.0, 1), at(2, 0.1, 2), at(3, 4.0, 5), at(4, 4.2, 4), at(5, 9.0, 3)]
+    chosen = SelectionSettings(name="novelty", **LOCAL)
+    objectives = np.column_stack([f(offspring, [], chosen) for f in (novelty_of, n_less_fit)])
+    for n in (1, 2, 3):
+        kept = select("novelty", population(*[0] * n), offspring, **LOCAL)
+        left = [k for k, one in enumerate(offspring) if one not in kept]
+        for one in kept:
+            mine = objectives[offspring.index(one)]
+            beaten = [
+                k for k in left if (objectives[k] >= mine).all() and (objectives[k] > mine).any()
+            ]
+            assert beaten == []
+
+
+def test_parents_compete_locally_too():
+    members = [at(k, float(k >= 9) * 5 + 0.01 * k, fitness=k == 4) for k in range(10)]
+    options = {"descriptors": ["x"], "archive": 0, "neighbors": 3, "children": 500}
+    counts = []
+    for local in (False, True):
+        requests = propose("novelty", members, **options, local_competition=local)
+        counts.append([one.parent for one in requests if one.modified].count(4))
+    assert counts[1] > 2 * counts[0]
+
+
+def test_the_weight_of_the_fitness_is_refused_beside_local_competition():
+    section = {"name": "novelty", "descriptors": ["x"], "novelty_weight": 0.5}
+    with pytest.raises(ValueError, match=r"novelty_weight must be 1 beside .*; got 0.5"):
+        EvolutionSettings(selection={**section, "local_competition": True})

@@ -22,6 +22,7 @@ WITHOUT_EFFECT = [
     ("evolution.selection.objectives", ["macs"], {}),
     ("evolution.selection.descriptors", ["macs"], {"evolution.selection.name": "speciation"}),
     ("evolution.selection.novelty_weight", 0.5, {"evolution.selection.name": "speciation"}),
+    ("evolution.selection.local_competition", True, {"evolution.selection.name": "speciation"}),
     ("evolution.selection.species", 3, {}),
     ("evolution.selection.replacement_interval", 2, {"evolution.selection.name": "ageing"}),
     ("evolution.selection.tournament_size", 2, {"evolution.selection.name": "nsga2"}),
