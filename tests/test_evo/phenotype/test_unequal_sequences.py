@@ -228,6 +228,26 @@ def test_gradients_at_places_are_those_of_edges_of_weight_0():
         assert gradient == pytest.approx((losses[0] - losses[1]) / 2e-6, rel=2e-6, abs=3e-8)
 
 
+def test_gradients_at_taps_equal_central_differences(any_map_genome):
+    genome, inputs = draw_maps(any_map_genome, 1)
+    genome, readings = replace(genome, threshold=None), all_readings(every=2)
+    targets = np.random.default_rng(0).normal(size=(readings.shape[1], 2))
+    entries = np.random.default_rng(1).choice(genome.n_stored, 12, replace=False)
+    places = genome.indices[entries], genome.targets[entries]
+    found = Phenotype(genome, "squared_error").gradients_at(
+        *places, inputs, targets, genome.taps[entries], readings=readings
+    )
+    assert np.count_nonzero(found) > 6
+    for entry, gradient in zip(entries, found, strict=True):
+        losses = []
+        for step in (1e-5, -1e-5):
+            values = genome.values.copy()
+            values[entry] += step
+            network = Phenotype(genome.with_values(values, genome.bias), "squared_error")
+            losses.append(network.loss(inputs, targets, readings=readings))
+        assert gradient == pytest.approx((losses[0] - losses[1]) / 2e-5, rel=1e-4, abs=1e-8)
+
+
 def test_without_unequal_lengths_all_is_as_without_readings():
     genome = draw(7)
     inputs, targets = batch(7), np.random.default_rng(0).normal(size=(6, 2))
