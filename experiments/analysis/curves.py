@@ -14,6 +14,23 @@ from experiments.analysis.results import Results
 COSTS_SO_FAR = ("steps", "macs", "seconds")
 """Columns of :func:`anytime` with costs, summed from the beginning of the arm."""
 
+PLAYED_SO_FAR = {"episodes": "played_episodes", "environment_steps": "played_steps"}
+"""Columns of :func:`anytime` with what was played, where a reward judges; and where the tables have it."""
+
+
+def costs_of(curves: pd.DataFrame) -> tuple[str, ...]:
+    """Return the costs of curves, the usual one first: gradient steps; episodes, where a reward judges.
+
+    Where a reward judges, a cost that nobody had is left out, such as gradient steps without a strategy.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Of :func:`anytime`.
+    """
+    played = tuple(one for one in PLAYED_SO_FAR if one in curves)
+    return played + tuple(one for one in COSTS_SO_FAR if not played or curves[one].any())
+
 
 def anytime(results: Results, metric: str | None = None) -> pd.DataFrame:
     """Return the best validation metric so far, against the cost so far, of every arm and seed.
@@ -59,7 +76,9 @@ def anytime(results: Results, metric: str | None = None) -> pd.DataFrame:
             curve["test"] = np.where(is_tested, tested[key], np.nan)
             curve[KEY] = key
             curves.append(curve)
-    columns = [*KEY, "individual", *COSTS_SO_FAR, "value", "best", "best_individual", "test"]
+    played = [one for one, column in PLAYED_SO_FAR.items() if column in results.individuals]
+    costs = [*COSTS_SO_FAR, *played]
+    columns = [*KEY, "individual", *costs, "value", "best", "best_individual", "test"]
     if not curves:
         return pd.DataFrame(columns=[*columns, "metric", "larger_is_better"])
     table = pd.concat(curves, ignore_index=True)
@@ -90,7 +109,8 @@ def time_to_target(curves: pd.DataFrame, target: float, by: str = "steps") -> pd
         Of :func:`anytime`.
     target : float
         In the unit of the metric.
-    by : {"steps", "macs", "seconds"}
+    by : str
+        A cost: steps, macs or seconds; where a reward judges also episodes or environment_steps.
 
     Returns
     -------
@@ -103,12 +123,18 @@ def time_to_target(curves: pd.DataFrame, target: float, by: str = "steps") -> pd
     ResultsError
         If there is no such cost.
     """
-    if by not in COSTS_SO_FAR:
-        raise ResultsError(f"by must be one of {', '.join(COSTS_SO_FAR)}; got {by!r}")
+    check_cost(curves, by)
     sign = np.where(curves["larger_is_better"], 1, -1)
     reached = sign * curves["best"] >= sign * target
     cost = curves[by].astype(float).where(reached, np.inf)
     return cost.groupby([curves[key] for key in KEY]).min().reset_index()
+
+
+def check_cost(curves: pd.DataFrame, by: str) -> None:
+    """Raise ResultsError if curves do not have a cost."""
+    known = costs_of(curves)
+    if by not in known:
+        raise ResultsError(f"by must be one of {', '.join(known)}; got {by!r}")
 
 
 Arm = tuple[tuple[str, int, str], pd.DataFrame, int | None]
@@ -121,15 +147,22 @@ def _searches(results: Results, metric: str) -> Iterator[Arm]:
         of_seed = results.individuals.query("run == @run.run and seed == @run.seed")
         points = of_seed.sort_values(["arrival", "individual"])  # no arrival: in generations
         seconds = points[["modify_seconds", "train_seconds", "evaluate_seconds"]]
-        samples = points["steps"] * run["training.batch_size"]
+        macs = points["steps"] * run["training.batch_size"] * points["macs"]
+        if run["task"] == "reward":  # episodes differ in length, so they were counted one by one
+            macs = points["training_macs"]
         yield (
             (run["run"], run["seed"], run["arm"]),
             pd.DataFrame(
                 {
                     "individual": points["individual"],
                     "steps": points["steps"].astype(float).cumsum(),
-                    "macs": (samples * points["macs"]).astype(float).fillna(0).cumsum(),
+                    "macs": macs.astype(float).fillna(0).cumsum(),
                     "seconds": seconds.astype(float).fillna(0).sum(axis=1).cumsum(),
+                    **{
+                        name: points[column].astype(float).fillna(0).cumsum()
+                        for name, column in PLAYED_SO_FAR.items()
+                        if column in points
+                    },
                     "value": points[f"validation_{metric}"].astype(float),
                 }
             ),
@@ -151,15 +184,22 @@ def _baselines(results: Results, metric: str) -> Iterator[Arm]:
             epochs = of_arm[of_arm[column].notna() & (of_arm["step"] < row["steps"])]
             steps, values = epochs["step"].to_numpy(float), epochs[column].to_numpy(float)
         steps = np.append(steps, float(row["steps"]))
-        samples = steps * batch_sizes[row["run"], row["seed"]]
+        share = steps / row["steps"] if row["steps"] else np.ones_like(steps)
+        macs = steps * batch_sizes[row["run"], row["seed"]] * row["macs"]
+        played = {
+            name: share * row[column]
+            for name, column in PLAYED_SO_FAR.items()
+            if not pd.isna(row.get(column))
+        }
         yield (
             (row["run"], row["seed"], row["arm"]),
             pd.DataFrame(
                 {
                     "individual": pd.NA,
                     "steps": steps,
-                    "macs": samples * row["macs"],
-                    "seconds": row["train_seconds"] * steps / max(row["steps"], 1),
+                    "macs": share * row["training_macs"] if played else macs,
+                    "seconds": row["train_seconds"] * share,
+                    **played,
                     "value": np.append(values, row[column]).astype(float),
                 }
             ),

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from evo.errors import ResultsError
-from experiments.analysis.curves import COSTS_SO_FAR, anytime
+from experiments.analysis.curves import anytime, check_cost, costs_of
 from experiments.analysis.deciding import is_fraction, metric_of, title_of
 from experiments.analysis.results import Results
 from experiments.figures.style.colours import NEUTRAL, style_of
@@ -25,6 +25,8 @@ COST_TITLES = {
     "steps": "gradient steps",
     "macs": "multiply-accumulates forward",
     "seconds": "seconds",
+    "episodes": "episodes",
+    "environment_steps": "environment steps",
 }
 
 
@@ -139,7 +141,7 @@ def baseline_curves(results: Results) -> pd.DataFrame:
     return results.training[results.training["individual"].isna()]
 
 
-def draw_anytime(results: Results, width: float = WIDTHS["page"], by: str = "steps") -> Figure:
+def draw_anytime(results: Results, width: float = WIDTHS["page"], by: str | None = None) -> Figure:
     """Draw the best validation metric so far against the cost so far, summed over all individuals of a search.
 
     A line is the median over seeds, a band reaches from the lowest to the highest seed. A line ends where its first
@@ -150,20 +152,22 @@ def draw_anytime(results: Results, width: float = WIDTHS["page"], by: str = "ste
     results : Results
     width : float
         Inches.
-    by : {"steps", "macs", "seconds"}
+    by : str, optional
+        A cost: steps, macs or seconds; where a reward judges also episodes or environment_steps. By default the steps;
+        where a reward judges, the episodes.
 
     Raises
     ------
     ResultsError
         If there is no such cost, or no arm has a result on the test part.
     """
-    if by not in COSTS_SO_FAR:
-        raise ResultsError(f"by must be one of {', '.join(COSTS_SO_FAR)}; got {by!r}")
     if results.comparison.empty:
         raise ResultsError("anytime curves need a finished run with a test part")
     table = anytime(results)
     if table.empty:
         raise ResultsError("no arm has a result on the test part")
+    by = costs_of(table)[0] if by is None else by
+    check_cost(table, by)
     metric = f"test_{table['metric'].iloc[0]}"
     n_stopped = int(results.runs["stopped_rung"].notna().sum())
     left_out = f"; {n_stopped} stopped searches are left out" if n_stopped else ""

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from evo.errors import ResultsError
-from experiments.analysis.curves import COSTS_SO_FAR, anytime
+from experiments.analysis.curves import anytime, costs_of
 from experiments.analysis.deciding import metric_of, title_of
 from experiments.analysis.results import Results
 from experiments.figures.curves import COST_TITLES
@@ -40,7 +40,7 @@ def curves(results: Results) -> str:
 
 
 def best_so_far(results: Results) -> str:
-    """Return the figure of the best validation metric so far, of each arm and seed, against three costs."""
+    """Return the figure of the best validation metric so far, of each arm and seed, against its costs."""
     if results.comparison.empty:
         raise ResultsError("anytime curves need a finished run with a test part")
     table = anytime(results)
@@ -55,7 +55,7 @@ def best_so_far(results: Results) -> str:
             f"validation {metric}",
             xaxis=FROM_ZERO,
         )
-        for cost in COSTS_SO_FAR
+        for cost in costs_of(table)
     ]
     return figure(
         f"Best network so far: {where(results, 'validation part')}",

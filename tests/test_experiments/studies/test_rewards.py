@@ -13,10 +13,12 @@ from reaching import TASK, Reach, assert_same, little, trained
 from tests_of_kills import count_boundaries, in_child
 
 import evo
-from evo.errors import SettingsError
+from evo.errors import ResultsError, SettingsError
 from evo.seeding import Purpose, generator
 from experiments import continue_run, load_results, replay_lineage, resume, run, study, verify
+from experiments.analysis import anytime, time_to_target
 from experiments.analysis.comparison import compare, missed_budgets, summarize
+from experiments.analysis.curves import costs_of
 from experiments.report import write_report
 from experiments.settings.study import parse_study
 from experiments.studies.study import run_study
@@ -291,6 +293,8 @@ def test_reports_have_measures_and_episodes_and_nothing_that_nobody_spent(untrai
     report = write_report(untrained, tmp_path / "report.html").read_text("utf-8")
     assert "Reward reach; 2 seeds" in report
     assert r"test\_distance & " in summary  # of LaTeX
+    assert '"label": "environment steps"' in report.replace('"label":"', '"label": "')
+    assert "gradient steps so far" not in report  # nothing trains
     for name in ("test_distance", "test_steps", "total_played_episodes"):
         assert f"| {name} |".replace("_", r"\_") in summary
         assert f"Mean over seeds of the {name[5:]}" in report or "distance" not in name
@@ -309,6 +313,33 @@ def test_a_report_and_pictures_are_drawn(done, tmp_path):
     summary = write_summary(done, tmp_path / "summary.md").read_text("utf-8")
     assert r"total\_played\_episodes" in summary
     assert figure(done, "generations")
+
+
+def test_the_best_network_so_far_is_drawn_against_what_was_played(done, untrained):
+    from experiments.figures.curves import draw_anytime
+
+    for results in (done, untrained):
+        curves = anytime(results)
+        last = curves.groupby(["arm", "seed"]).last()
+        runs = results.runs.set_index("seed")
+        evolved, static = last.loc["evolved"], last.loc["static"]
+        baseline = results.baseline.set_index("seed")
+        for name in ("episodes", "steps"):
+            column = "environment_steps" if name == "steps" else name
+            assert evolved[column].tolist() == runs[f"search_played_{name}"].tolist()
+            assert static[column].tolist() == baseline[f"played_{name}"].tolist()
+        assert evolved["macs"].tolist() == runs["search_training_macs"].tolist()
+        trains = ["steps", "macs"] if runs["search_steps"].any() else []
+        played = ["episodes", "environment_steps"]
+        assert [*costs_of(curves)] == [*played, *trains, "seconds"]
+        assert np.isfinite(time_to_target(curves, -10.0, "episodes")["episodes"]).all()
+        by_default = draw_anytime(results).axes[0]
+        assert by_default.get_xlabel() == "episodes so far, all individuals"
+        assert by_default.get_xscale() == "log"
+        by = draw_anytime(results, by="environment_steps").axes[0]
+        assert by.get_xlabel() == "environment steps so far, all individuals"
+    with pytest.raises(ResultsError, match=r"by must be one of episodes, .*seconds; got 'steps'"):
+        draw_anytime(untrained, by="steps")
 
 
 @pytest.mark.slow
