@@ -168,16 +168,37 @@ def draw_anytime(results: Results, width: float = WIDTHS["page"], by: str | None
         raise ResultsError("no arm has a result on the test part")
     by = costs_of(table)[0] if by is None else by
     check_cost(table, by)
-    metric = f"test_{table['metric'].iloc[0]}"
     n_stopped = int(results.runs["stopped_rung"].notna().sum())
     left_out = f"; {n_stopped} stopped searches are left out" if n_stopped else ""
-    figure = new_figure(
-        width,
-        0.55 * width + 0.5,
-        f"Best network so far: median and range of seeds{left_out}\n{where(results, 'validation part')}",
-    )
-    axes, labels = figure.add_subplot(), arm_labels(arms_of(results), width)
-    for arm, style in style_of(arms_of(results)).items():
+    title = f"Best network so far: median and range of seeds{left_out}\n{where(results, 'validation part')}"
+    return draw_curves(table, arms_of(results), title, by, width)
+
+
+def draw_curves(
+    table: pd.DataFrame,
+    arms: Mapping[str, str],
+    title: str,
+    by: str,
+    width: float = WIDTHS["page"],
+) -> Figure:
+    """Draw anytime curves: a line for the median over the seeds of each arm, and a band over their range.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of :func:`experiments.analysis.curves.anytime`; rows that do not change the best value may be left out, but for
+        the last row of each arm and seed.
+    arms : mapping of str
+        Names in the column `arm`, in the order of the legend, each with its arm.
+    title : str
+    by : str
+        Column of the cost.
+    width : float
+        Inches.
+    """
+    figure = new_figure(width, 0.55 * width + 0.5, title)
+    axes, labels = figure.add_subplot(), arm_labels(arms, width)
+    for arm, style in style_of(arms).items():
         of_arm = [rows for _, rows in table[table["arm"] == arm].groupby(["run", "seed"])]
         if not of_arm:
             continue
@@ -197,7 +218,7 @@ def draw_anytime(results: Results, width: float = WIDTHS["page"], by: str | None
     if (table[by] > 0).any():  # networks that never train make no steps
         axes.set_xscale("log")
     axes.set_xlabel(f"{COST_TITLES[by]} so far, all individuals")
-    _label_metric(axes, metric)
+    _label_metric(axes, f"test_{table['metric'].iloc[0]}")
     legend_below(figure, axes, width)
     return figure
 

@@ -1,8 +1,9 @@
 """The tables in ``results/reference`` are what a run of their presets gives: one seed of each, to the last digit.
 
 ``python tests/test_experiments/studies/test_reference_results.py FOLDER NAME`` writes the tables of a finished run or
-study into ``results/reference/NAME``, beside the arms and seeds that are there; a third argument is the arm that the
-others are compared with. Of a study with a grid a fourth argument is the ending of the cells.
+study into ``results/reference/NAME``, beside the arms and seeds that are there, and draws their learning curves. A
+third argument is the arm that the others are compared with. Of a study with a grid a fourth argument is the ending of
+the cells.
 """
 
 import io
@@ -21,6 +22,9 @@ from evo.environment import environment
 from evo.storage.tables import TIMING_COLUMNS
 from experiments import Experiment, load_results, run
 from experiments.analysis.comparison import OF_REWARDS, compare, pairs_of, summarize
+from experiments.analysis.curves import anytime, costs_of
+from experiments.figures.curves import draw_curves
+from experiments.figures.style import sizes
 from experiments.settings.experiment import read_settings, with_values
 from experiments.settings.study import is_study, parse_study
 from experiments.studies.study import run_study
@@ -101,6 +105,7 @@ def test_every_arm_and_seed_of_a_preset_is_published(name):
         assert set(published["arm"]) == set(parse_study(settings, name).arms)
 
 
+KEY = ["seed", "arm"]
 COSTS = ["cpu_seconds", "total_cpu_seconds"]
 """What the machine took; published apart, because it differs from run to run."""
 
@@ -189,25 +194,52 @@ def test_the_page_has_the_published_numbers(name):
     assert [line for line in lines_of(name) if line not in page] == []
 
 
+def steps_of(curves):
+    """Return where the best network so far of each arm and seed became better, and where it ended."""
+    same = [curves[name] for name in KEY]
+    of_arm = curves.groupby(same)["best"]
+    is_last = ~curves.duplicated(KEY, keep="last")
+    kept = curves[(curves["best"] != of_arm.shift()) & curves["best"].notna() | is_last]
+    return kept[[*KEY, costs_of(curves)[0], "best", "metric"]]
+
+
+def draw(name, path):
+    """Draw the published curves of a set, which may have come from several folders."""
+    table = pd.read_csv(REFERENCE / name / "curves.csv").assign(run=name)
+    of_arms = table["arm"].str.replace("-labels_per_class-.*", "", regex=True)
+    by = next(column for column in table if column in {"steps", "episodes"})
+    title = (
+        f"Best network so far, by validation: median and range of {table['seed'].nunique()} seeds"
+    )
+    arms = {arm: arm for arm in of_arms.unique()}
+    with sizes.on_paper():
+        draw_curves(table.assign(arm=of_arms), arms, title, by).savefig(path)
+
+
 def publish(folder, name, against, cells=""):
-    """Write the tables of a finished run or study, its settings, and what they were made with.
+    """Write the tables of a finished run or study, its settings, what they were made with, and its curves.
 
     Arms and seeds that are published already stay, if they were made with the same preset. Of a study with a grid, only
     the cells are written whose names have this ending.
     """
     results, target = load_results(folder), REFERENCE / name
-    found = results.comparison
-    found = found[found["arm"].str.endswith(cells)]
+    found, curves = (
+        table[table["arm"].str.endswith(cells)] for table in (results.comparison, anytime(results))
+    )
     (preset,) = results.runs["experiment"].unique()
     source = files("experiments") / "presets" / f"{preset}.toml"
-    tables = {"comparison.csv": stable(found), "cpu_seconds.csv": found[["seed", "arm", *COSTS]]}
+    tables = {
+        "comparison.csv": stable(found),
+        "cpu_seconds.csv": found[["seed", "arm", *COSTS]],
+        "curves.csv": steps_of(curves),
+    }
     target.mkdir(parents=True, exist_ok=True)
     is_same = (copy := target / source.name).exists() and copy.read_bytes() == source.read_bytes()
     for file, rows in tables.items():
-        is_added = is_same and (target / file).exists()
-        both = pd.concat([pd.read_csv(target / file), rows]) if is_added else rows
-        kept = both.drop_duplicates(["seed", "arm"], keep="last")
-        kept.sort_values(["seed", "arm"]).to_csv(target / file, index=False)
+        old = pd.read_csv(target / file) if is_same and (target / file).exists() else rows.iloc[:0]
+        again = old.set_index(KEY).index.isin(rows.set_index(KEY).index)
+        both = pd.concat([old[~again], rows]) if len(old) else rows
+        both.sort_values(KEY, kind="stable").to_csv(target / file, index=False)
     shutil.copy(source, target)
     arms, differences = follow(target, against)
     arms.to_csv(target / "arms.csv", index_label="arm")
@@ -216,6 +248,7 @@ def publish(folder, name, against, cells=""):
     described = {key: found[key] for key in found if key not in {"command", "directory", "started"}}
     made_with = {"command": f"evomatrix run {preset} --workers 0", **described}
     (target / "environment.json").write_text(json.dumps(made_with, indent=2) + "\n", "utf-8")
+    draw(name, PAGE.with_name(f"{name}.svg"))
     sys.stdout.writelines(f"{line}\n" for line in lines_of(name))
 
 
@@ -231,6 +264,7 @@ def test_a_study_of_a_reward_is_published_by_its_measure(tmp_path, monkeypatch, 
     study = parse_study(with_values(read_settings("double-pole"), changes), "double-pole")
     results = run_study(study, folder=tmp_path / "study", figures=False, quiet=True)
     monkeypatch.setattr(sys.modules[__name__], "REFERENCE", tmp_path)
+    monkeypatch.setattr(sys.modules[__name__], "PAGE", tmp_path / "page.md")
     publish(results.paths[0].parent, "poles", "random_search")
     lines = capsys.readouterr().out.splitlines()
     summary = results.summary().sort_values("test_return", ascending=False)
@@ -244,6 +278,11 @@ def test_a_study_of_a_reward_is_published_by_its_measure(tmp_path, monkeypatch, 
     for column in ("arm", "must_be_equal", "declared", "difference", "p_holm"):
         assert differences[column].tolist() == expected[column].tolist()
     test_the_tables_of_a_published_set_follow_from_its_rows("poles")
+    curves = pd.read_csv(tmp_path / "poles" / "curves.csv").groupby(KEY)
+    assert {*curves.groups} == {*pd.MultiIndex.from_frame(results.comparison[KEY])}
+    winners = results.comparison.set_index(KEY)["validation_return"]
+    assert (curves["best"].last() >= winners.sort_index()).all()
+    assert (tmp_path / "poles.svg").stat().st_size
 
 
 if __name__ == "__main__":
