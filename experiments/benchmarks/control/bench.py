@@ -35,7 +35,7 @@ def bench_control(options: BenchOptions, say: Callable[[str], None]) -> BenchRes
     runs, marks = list[Row](), list[Row]()
     for problem in PROBLEMS:
         found = _rows(problem, n_seeds, limit, say)
-        for arm in (OURS, PEER, *problem.arms):
+        for arm in problem.all_arms:
             rows = [row for row in found if row["arm"] == arm]
             marks.append(mark_row(rows, problem.published if arm == OURS else None))
         runs += found
@@ -53,8 +53,9 @@ def _rows(
     for seed in range(n_seeds):
         say(f"{problem.name}, seed {seed}")
         rows.append(run_row(problem, OURS, seed, limit))
-        if seed < problem.peer_seeds:
-            rows.append(run_row(problem, PEER, seed, limit))
+        for arm, peer in problem.peers.items():
+            if seed < peer.seeds:
+                rows.append(run_row(problem, arm, seed, limit))
     for arm in problem.arms:
         say(f"{problem.name}, {arm}")
         n_arm = min(n_seeds, problem.arm_seeds)
@@ -69,7 +70,7 @@ def line(marks: pd.DataFrame) -> dict[str, Any]:
     """
     ours, peer = (marks[marks["arm"] == arm].set_index("problem") for arm in (OURS, PEER))
     rates, others = (side["evaluations_per_second"].to_dict() for side in (ours, peer))
-    whole = [one.name for one in PROBLEMS if one.peer_evaluations == one.max_evaluations]
+    whole = [one.name for one in PROBLEMS if one.peers[PEER].max_evaluations == one.max_evaluations]
     worst = min(whole, key=lambda problem: rates[problem] / others[problem])
     return {
         "name": "control",

@@ -12,14 +12,40 @@ from evo.gradient_free.dense_kernels import OPERATOR_CODES
 from evo.gradient_free.settings import NeuroevolutionSettings
 from evo.gradient_free.task import CompiledTask
 from experiments.benchmarks.graph.evolution import xor_settings
-from experiments.benchmarks.peers.neat import SQUARE, WANTED, evolve_xor, neat_config
-from experiments.benchmarks.peers.neat_poles import evolve_poles, poles_config
+from experiments.benchmarks.peers.neat import (
+    SQUARE,
+    WANTED,
+    Sections,
+    evolve_xor,
+    neat_config,
+    sharpneat,
+)
+from experiments.benchmarks.peers.neat_poles import OF_NEAT, evolve_poles, poles_config
 
-OURS, PEER = "ours", "neat-python"
+OURS, PEER, SHARPNEAT = "ours", "neat-python", "neat-python as SharpNEAT"
 
 Changes = Mapping[str, Any]
 PeerRun = Callable[[int, int], tuple[int, bool, int]]
 """Function from seed and largest number of evaluations to evaluations, whether solved, and number of edges."""
+
+
+@dataclass(frozen=True)
+class Peer:
+    """neat-python on one problem, with some settings.
+
+    Attributes
+    ----------
+    run : callable
+        Runs it.
+    max_evaluations : int
+        Where a run ends unsolved.
+    seeds : int
+        Most seeds: its runs take minutes where episodes are long.
+    """
+
+    run: PeerRun
+    max_evaluations: int
+    seeds: int = 50
 
 
 @dataclass(frozen=True)
@@ -35,10 +61,9 @@ class Problem:
         Ours; chosen on seeds from 1,000.
     max_evaluations : int
         Where a run ends unsolved.
-    peer : callable
-        Runs neat-python.
-    peer_seeds, peer_evaluations : int
-        Most seeds and evaluations of neat-python: its runs take minutes where episodes are long.
+    peers : mapping
+        neat-python by the name of the arm: with the settings of its example or of the paper, and with those of
+        SharpNEAT as far as it has them.
     published : float or None
         Median or mean of evaluations in Stanley and Miikkulainen (2002), in their words an average.
     arms : mapping
@@ -51,12 +76,15 @@ class Problem:
     task: Callable[[], Samples | CompiledTask]
     settings: NeuroevolutionSettings
     max_evaluations: int
-    peer: PeerRun
-    peer_seeds: int
-    peer_evaluations: int
+    peers: Mapping[str, Peer]
     published: float | None
     arms: Mapping[str, Changes] = field(default_factory=dict)
     arm_seeds: int = 50
+
+    @property
+    def all_arms(self) -> tuple[str, ...]:
+        """The names of all arms, in the order of the tables."""
+        return (OURS, *self.peers, *self.arms)
 
     def settings_of(self, arm: str) -> NeuroevolutionSettings:
         """Return the settings of one of our arms, whose generations end at the largest number of evaluations."""
@@ -90,20 +118,26 @@ def xor() -> Samples:
     return Samples(np.array(SQUARE), np.array(WANTED)[:, None])
 
 
-def peer_on_xor(seed: int, max_evaluations: int) -> tuple[int, bool, int]:
-    """Run neat-python's own example."""
-    config = neat_config()
-    return evolve_xor(config, seed=seed, generations=max(1, max_evaluations // config.pop_size))
+def peer_on_xor(settings: Sections) -> PeerRun:
+    """Return a function that runs neat-python's own example, with changes of its settings."""
+
+    def run(seed: int, max_evaluations: int) -> tuple[int, bool, int]:
+        config = neat_config(settings)
+        return evolve_xor(config, seed=seed, generations=max(1, max_evaluations // config.pop_size))
+
+    return run
 
 
-def peer_on_poles(n_inputs: int, threshold: float) -> PeerRun:
+def peer_on_poles(n_inputs: int, threshold: float, settings: Sections) -> PeerRun:
     """Return a function that runs neat-python on two poles."""
     sees_velocities = n_inputs == 6
     task = double_pole() if sees_velocities else double_pole_without_velocities()
     episode = task.draw_episodes(np.random.default_rng(0))[0]  # always the same
 
     def run(seed: int, max_evaluations: int) -> tuple[int, bool, int]:
-        config = poles_config(n_inputs, recurrent=not sees_velocities, threshold=threshold)
+        config = poles_config(
+            n_inputs, recurrent=not sees_velocities, threshold=threshold, settings=settings
+        )
         return evolve_poles(
             config, episode, seed=seed, max_evaluations=max_evaluations, sees_velocities=sees_velocities
         )  # fmt: skip
@@ -125,9 +159,10 @@ PROBLEMS = (
         xor,
         xor_settings(),
         max_evaluations=45_000,
-        peer=peer_on_xor,
-        peer_seeds=50,
-        peer_evaluations=45_000,
+        peers={
+            PEER: Peer(peer_on_xor({}), 45_000),
+            SHARPNEAT: Peer(peer_on_xor(sharpneat(2)), 45_000),
+        },
         published=4_755,
         arms={**LETTERS, **ABLATIONS, "random": {"population": 45_000}},
     ),
@@ -136,9 +171,10 @@ PROBLEMS = (
         double_pole,
         VELOCITIES,
         max_evaluations=20_000,
-        peer=peer_on_poles(6, 100_000.0),
-        peer_seeds=5,
-        peer_evaluations=20_000,
+        peers={
+            PEER: Peer(peer_on_poles(6, 100_000.0, OF_NEAT), 20_000, seeds=5),
+            SHARPNEAT: Peer(peer_on_poles(6, 100_000.0, sharpneat(6)), 20_000, seeds=5),
+        },
         published=3_600,
         arms={**LETTERS, **ABLATIONS, "memory": {"memory": True}, "random": {"population": 20_000}},
         arm_seeds=20,
@@ -148,9 +184,10 @@ PROBLEMS = (
         double_pole_without_velocities,
         MEMORY,
         max_evaluations=50_000,
-        peer=peer_on_poles(3, float("inf")),
-        peer_seeds=2,
-        peer_evaluations=600,
+        peers={
+            PEER: Peer(peer_on_poles(3, float("inf"), OF_NEAT), 600, seeds=2),
+            SHARPNEAT: Peer(peer_on_poles(3, float("inf"), sharpneat(3)), 600, seeds=2),
+        },
         published=33_184,
         arms={
             "no memory": {"memory": False},

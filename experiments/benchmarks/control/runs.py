@@ -14,7 +14,7 @@ from evo.genome.genome import Genome
 from evo.gradient_free.control import count_generalisation
 from evo.gradient_free.neuroevolution import neuroevolve
 from evo.phenotype.phenotype import Phenotype
-from experiments.benchmarks.control.problems import PEER, Problem
+from experiments.benchmarks.control.problems import Problem
 
 Row = dict[str, Any]
 
@@ -26,7 +26,7 @@ def run_row(problem: Problem, arm: str, seed: int, max_evaluations: int | None =
     ----------
     problem : Problem
     arm : str
-        A name in ``problem.arms``, ``"ours"`` or ``"neat-python"``.
+        A name in ``problem.all_arms``.
     seed : int
     max_evaluations : int, optional
         Where the run ends unsolved; by default the number of the problem.
@@ -38,9 +38,9 @@ def run_row(problem: Problem, arm: str, seed: int, max_evaluations: int | None =
     """
     row: Row = {"problem": problem.name, "arm": arm, "seed": seed}
     started = perf_counter()
-    if arm == PEER:
-        limit = max_evaluations or problem.peer_evaluations
-        evaluations, solved, n_edges = problem.peer(seed, limit)
+    if arm in problem.peers:
+        peer = problem.peers[arm]
+        evaluations, solved, n_edges = peer.run(seed, max_evaluations or peer.max_evaluations)
         found: Row = {"n_effective": n_edges}
         seconds = perf_counter() - started
     else:

@@ -74,6 +74,58 @@ XOR_EXAMPLE: Sections = {
 """The settings of neat-python's XOR example, feed-forward."""
 
 
+SHARPNEAT_GENOME: Mapping[str, Any] = {
+    "node_add_prob": 0.01,
+    "node_delete_prob": 0.0,
+    "conn_add_prob": 0.025,
+    "conn_delete_prob": 0.025,
+    "single_structural_mutation": True,
+    "enabled_mutate_rate": 0.0,
+} | {
+    f"{what}_{name}": value
+    for what in ("bias", "weight")
+    for name, value in (
+        ("init_type", "uniform"),
+        ("init_stdev", 2.5),  # uniform means mean ± 2 standard deviations
+        ("max_value", 5.0),
+        ("min_value", -5.0),
+        ("mutate_power", 0.01),
+    )
+}
+"""Genomes as in SharpNEAT, apart from the rates of one weight, which :func:`sharpneat` adds."""
+
+SHARPNEAT_CHANGED, SHARPNEAT_DRAWN = 0.94 * 1.433, 0.94 * 0.0865
+"""Weights of a child that are changed, and that are drawn anew.
+
+0.94 of the children have such weights. The published scheme changes 1, 2 or 3 weights with probabilities 0.5985, 0.2985
+and 0.0985, and draws as many anew with 0.015 each, all divided by their sum.
+"""
+
+
+def sharpneat(n_inputs: int) -> Sections:
+    """Return the published default settings of SharpNEAT's evolution, as far as neat-python has them.
+
+    They are those of ``NeatEvolutionAlgorithmSettings``, ``NeatAsexualReproductionSettings`` and
+    ``WeightMutationSchemeFactory`` of SharpNEAT 4, with the population and the range of weights of its example for XOR.
+    neat-python has no number of species, no proportion of elites (3 are a fifth of the mean of ten species), no mating
+    between species and no phases that make networks simpler. All its children have two parents and mutate; half of
+    SharpNEAT's have one parent, and only these mutate. Its rates are those of one weight, so they are set for the first
+    networks, of one weight for each input and a bias.
+    """
+    n = n_inputs + 1
+    rates = {
+        f"{what}_{name}": value / n
+        for what in ("bias", "weight")
+        for name, value in (("mutate_rate", SHARPNEAT_CHANGED), ("replace_rate", SHARPNEAT_DRAWN))
+    }
+    return {
+        "NEAT": {"pop_size": 150},
+        "DefaultGenome": {**SHARPNEAT_GENOME, **rates},
+        "DefaultStagnation": {"max_stagnation": 10**9},
+        "DefaultReproduction": {"elitism": 3, "survival_threshold": 0.2, "min_species_size": 1},
+    }
+
+
 def neat_config(changes: Sections | None = None) -> Any:
     """Return the configuration of the XOR example, with changes.
 

@@ -7,7 +7,7 @@ import numpy as np
 from evo.gradient_free.control import pole_kernels as poles
 from experiments.benchmarks.peers.neat import Sections, evolve, neat_config
 
-SETTINGS: Sections = {
+OF_NEAT: Sections = {
     "NEAT": {"pop_size": 150},
     "DefaultGenome": {
         "compatibility_disjoint_coefficient": 1.0,
@@ -28,7 +28,7 @@ SETTINGS: Sections = {
 """The parameters of Stanley and Miikkulainen (2002) for two poles, where neat-python has them."""
 
 
-def poles_config(n_inputs: int, *, recurrent: bool, threshold: float) -> Any:
+def poles_config(n_inputs: int, *, recurrent: bool, threshold: float, settings: Sections) -> Any:
     """Return a configuration for two poles.
 
     Parameters
@@ -39,10 +39,12 @@ def poles_config(n_inputs: int, *, recurrent: bool, threshold: float) -> Any:
         Whether networks have memory.
     threshold : float
         The fitness that ends a run.
+    settings : mapping
+        Those of its evolution.
     """
-    genome = {**SETTINGS["DefaultGenome"], "num_inputs": n_inputs, "feed_forward": not recurrent}
-    neat = {**SETTINGS["NEAT"], "fitness_threshold": threshold}
-    return neat_config({**SETTINGS, "NEAT": neat, "DefaultGenome": genome})
+    genome = {**settings["DefaultGenome"], "num_inputs": n_inputs, "feed_forward": not recurrent}
+    neat = {**settings["NEAT"], "fitness_threshold": threshold}
+    return neat_config({**settings, "NEAT": neat, "DefaultGenome": genome})
 
 
 def balance(network: Any, episode: Any, *, sees_velocities: bool) -> tuple[int, list[float]]:

@@ -14,10 +14,11 @@ from evo.errors import SettingsError
 from evo.gradient_free.control import double_pole, double_pole_without_velocities
 from evo.gradient_free.control.pole_kernels import gruau_fitness
 from experiments.benchmarks.control.bench import bench_control, check_control, line
-from experiments.benchmarks.control.problems import OURS, PEER, PROBLEMS
+from experiments.benchmarks.control.problems import OURS, PROBLEMS
 from experiments.benchmarks.control.runs import mark_row, run_row
 from experiments.benchmarks.harness.settings import BenchOptions
 from experiments.benchmarks.peers import neat_poles
+from experiments.benchmarks.peers.neat import neat_config, sharpneat
 
 try:
     import neat
@@ -55,6 +56,38 @@ def test_neat_python_plays_the_game_of_the_compiled_task(sees_velocities):
             assert gruau_fitness(steps, 150.0, np.array(swings)) == pytest.approx(fitness, rel=1e-3)
         seen.add(steps)
     assert len(seen) > 3
+
+
+@needs_neat
+def test_the_settings_of_sharpneat_are_those_of_its_source():
+    """NeatEvolutionAlgorithmSettings, NeatAsexualReproductionSettings, WeightMutationSchemeFactory; SharpNEAT 4."""
+    weight_mutation, add_node, add_connection, delete_connection = 0.94, 0.01, 0.025, 0.025
+    changes, resets = {1: 0.5985, 2: 0.2985, 3: 0.0985}, {1: 0.015, 2: 0.015, 3: 0.015}
+    total = sum(changes.values()) + sum(resets.values())
+    n_changed, n_drawn = (
+        weight_mutation * sum(n * p for n, p in one.items()) / total for one in (changes, resets)
+    )
+    for n_inputs in (2, 6):
+        config = neat_config(sharpneat(n_inputs))
+        genome = config.genome_config
+        assert config.pop_size == 150
+        assert (genome.node_add_prob, genome.node_delete_prob) == (add_node, 0)
+        assert (genome.conn_add_prob, genome.conn_delete_prob) == (
+            add_connection,
+            delete_connection,
+        )
+        assert genome.single_structural_mutation
+        assert config.reproduction_config.survival_threshold == 0.2
+        assert config.reproduction_config.elitism == 0.2 * 150 / 10
+        rates = genome.weight_mutate_rate, genome.weight_replace_rate
+        n = n_inputs + 1
+        assert [n * one for one in rates] == pytest.approx([n_changed, n_drawn], rel=2e-3)
+        assert (genome.weight_mutate_power, genome.weight_max_value) == (0.01, 5.0)
+        drawn = [genome.connection_gene_type((-1, 0), 1) for _ in range(200)]
+        for one in drawn:
+            one.init_attributes(genome)
+        weights = [one.weight for one in drawn]
+        assert -5 <= min(weights) < -4.5 < 4.5 < max(weights) <= 5
 
 
 def test_unsolved_runs_count_as_more_than_any_other():
@@ -98,7 +131,7 @@ def test_a_quick_benchmark_has_every_arm_of_every_problem():
     result = bench_control(BenchOptions(quick=True), lambda text: None)
     runs, marks = result.tables["runs"], result.tables["marks"]
     for problem in PROBLEMS:
-        arms = {OURS, PEER, *problem.arms}
+        arms = {*problem.all_arms}
         assert set(runs.loc[runs["problem"] == problem.name, "arm"]) == arms
         assert set(marks.loc[marks["problem"] == problem.name, "arm"]) == arms
     assert (runs.groupby(["problem", "arm"]).size() == 2).all()
@@ -134,7 +167,7 @@ def test_the_published_marks_follow_from_the_published_runs():
     runs, marks = (pd.read_csv(PUBLISHED / f"{name}.csv") for name in ("runs", "marks"))
     again = []
     for problem in PROBLEMS:
-        for arm in (OURS, PEER, *problem.arms):
+        for arm in problem.all_arms:
             rows = runs[(runs["problem"] == problem.name) & (runs["arm"] == arm)]
             known = [row.dropna().to_dict() for _, row in rows.iterrows()]
             again.append(mark_row(known, problem.published if arm == OURS else None))
@@ -154,3 +187,15 @@ def test_seeds_give_the_published_rows(problem, seeds):
         found, row = run_row(problem, OURS, seed), runs[runs["seed"] == seed].iloc[0]
         for name in found.keys() - {"seconds", "log_abs_identity_minus"}:
             assert found[name] == row[name]
+
+
+@needs_neat
+@pytest.mark.slow
+@pytest.mark.skipif(
+    ARITHMETIC != SHARED_ARITHMETIC, reason=f"the tables are those of {SHARED_ARITHMETIC}"
+)
+@pytest.mark.parametrize("peer", PROBLEMS[0].peers)
+def test_neat_python_gives_its_published_row(peer):
+    runs = pd.read_csv(PUBLISHED / "runs.csv").query("problem == 'XOR' and arm == @peer")
+    found, row = run_row(PROBLEMS[0], peer, 3), runs[runs["seed"] == 3].iloc[0]
+    assert (found["evaluations"], found["solved"]) == (row["evaluations"], row["solved"])
