@@ -213,7 +213,8 @@ def draw(name, path):
     )
     arms = {arm: arm for arm in of_arms.unique()}
     with sizes.on_paper():
-        draw_curves(table.assign(arm=of_arms), arms, title, by).savefig(path)
+        figure = draw_curves(table.assign(arm=of_arms), arms, title, by)
+        figure.savefig(path, metadata={"Date": None})
 
 
 def publish(folder, name, against, cells=""):
