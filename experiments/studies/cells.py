@@ -83,6 +83,11 @@ class DataSets:
             not self.is_own(experiment) and settings.name not in DATASETS and not settings.options
         )
 
+    def is_loaded(self, experiment: Experiment) -> bool:
+        """Return whether the data of an experiment are here, so that nothing has to be read."""
+        own = experiment.task is not None or self.is_own(experiment)
+        return own or _key(experiment) in self._loaded
+
     def of(self, experiment: Experiment) -> Source:
         """Return the data of an experiment, or its reward."""
         if experiment.task is not None:
@@ -95,10 +100,15 @@ class DataSets:
             return self._own[settings.name]
         if self._own and self.is_missing(experiment):
             raise SettingsError(f"dataset must have the data set {settings.name!r} of the study")
-        key = settings.model_dump_json(include={"name", "options"})
+        key = _key(experiment)
         if key not in self._loaded:
             self._loaded[key] = load_dataset(settings.name, **settings.options)
         return self._loaded[key]
+
+
+def _key(experiment: Experiment) -> str:
+    """Return the settings that decide which data set is loaded."""
+    return experiment.dataset.model_dump_json(include={"name", "options"})
 
 
 def check_data(experiments: Iterable[Experiment], data: DataSets) -> None:

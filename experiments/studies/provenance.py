@@ -39,6 +39,13 @@ def used_by(
     data = UsedData(
         name=dataset.name, shape=(len(dataset), *dataset.input_shape), hash=dataset.data_hash
     )
+    return Used(data=data, **code_used_by(experiment, fitness))
+
+
+def code_used_by(
+    experiment: Experiment, fitness: Callable[..., float] | None = None
+) -> dict[str, Any]:
+    """Return the fitness and the own parts that an experiment uses, by their names in :class:`Used`."""
     parts = {
         f"{kind}.{name}": registry.origin(name)
         for kind, registry, names in _named(experiment)
@@ -46,14 +53,14 @@ def used_by(
         if name in registry.own and not (registry is FITNESSES and fitness is not None)
     }
     if not experiment.evolve:
-        return Used(data=data, parts=parts)
+        return {"fitness": None, "parts": parts}
     if experiment.task is not None:
         judged_by = REWARDS.origin(experiment.task.name)
     elif fitness is None:
         judged_by = FITNESSES.origin(experiment.evolution.fitness)
     else:
         judged_by = origin_of(fitness, built_in=FITNESSES.is_built_in(fitness))
-    return Used(data=data, fitness=judged_by, parts=parts)
+    return {"fitness": judged_by, "parts": parts}
 
 
 def _named(experiment: Experiment) -> Iterator[tuple[str, Registry[Any], Iterable[str]]]:

@@ -29,7 +29,7 @@ from experiments.settings.used import first_difference
 from experiments.studies.arguments import check_limits, check_types, check_workers
 from experiments.studies.cells import DataSets, Runs, check_data, in_parallel
 from experiments.studies.planned import StudyPlan, owned, read_plan, with_planned
-from experiments.studies.provenance import change_in_use, change_in_words, used_by, with_used
+from experiments.studies.provenance import change_in_use, code_used_by, used_by
 from experiments.studies.runner import resume_run, stored_experiment
 
 __all__ = ["Study", "load_study", "parse_study", "resume", "run_study", "study"]
@@ -179,7 +179,9 @@ def run_study(
     data = DataSets(datasets)
     check_data([*chosen.values()], data)
     for name, experiment in planned.items():
-        _check_begun(folder / name, experiment, data, fitness)
+        _check_settings(folder / name, experiment)
+    before = read_plan(folder).runs if (folder / STUDY).is_file() else {}
+    _check_alike(folder, _begun_in(folder, {**before, **planned}), data, fitness)
     runs = Runs(folder, data, fitness, workers, address, maker, told, figures)
     runs.check_rewards(chosen.values())
     _make_folder(folder)
@@ -289,8 +291,9 @@ def resume(
                 f"resume({str(path)!r}, dataset=...)"
             )
     check_data([*plan.runs.values()], data)
-    if not force:
-        _check_alike(plan, path, data, fitness)
+    begun = _begun_in(path, plan.runs)
+    if not force and _left(plan, path).keys() - begun.keys():
+        _check_alike(path, begun, data, fitness)
     runs = Runs(path, data, fitness, reporter=maker, callbacks=told, **options)
     with told:
         if plan.halving is None:
@@ -300,17 +303,30 @@ def resume(
         return runs.results()
 
 
+def _begun_in(folder: Path, runs: Mapping[str, Experiment]) -> dict[str, Experiment]:
+    """Return the runs that have begun in the folder of a study."""
+    return {name: one for name, one in runs.items() if is_run(folder / name)}
+
+
 def _check_alike(
-    plan: StudyPlan, folder: Path, data: DataSets, fitness: Callable[..., float] | None
+    folder: Path,
+    begun: Mapping[str, Experiment],
+    data: DataSets,
+    fitness: Callable[..., float] | None,
 ) -> None:
-    """Raise ChangedError if runs that are left would begin with other data, fitness or own parts than the others."""
-    begun = {name: one for name, one in plan.runs.items() if is_run(folder / name)}
-    if not _left(plan, folder).keys() - begun.keys():
-        return
+    """Raise ChangedError if runs of a study have begun with other data, fitness or own parts than those that are given.
+
+    A data set that is not loaded, because only other runs use it, is not compared.
+    """
     for name, experiment in begun.items():
-        own = fitness if experiment.evolve else None
         before = stored_experiment(folder / name).used
-        now = used_by(experiment, data.of(experiment), own)
+        if before is None:  # a run of an older version does not say it
+            continue
+        own = fitness if experiment.evolve else None
+        if data.is_loaded(experiment):
+            now = used_by(experiment, data.of(experiment), own)
+        else:
+            now = before.model_copy(update=code_used_by(experiment, own))
         change = change_in_use(experiment, before, now)
         if change is not None:
             raise ChangedError(
@@ -346,27 +362,18 @@ def _check_address(address: str | None, experiments: Collection[Experiment]) -> 
         )
 
 
-def _check_begun(
-    run_folder: Path,
-    experiment: Experiment,
-    data: DataSets,
-    fitness: Callable[..., float] | None,
-) -> None:
-    """Raise SettingsError if a run has begun with other settings, other data or other parts of the user's own."""
+def _check_settings(run_folder: Path, experiment: Experiment) -> None:
+    """Raise SettingsError if a run has begun with other settings."""
     try:
         begun = json.loads((run_folder / "config.json").read_text("utf-8"))
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
         raise SettingsError(f"{run_folder / 'config.json'}: cannot be read ({error})") from error
-    used = used_by(experiment, data.of(experiment), fitness if experiment.evolve else None)
-    wanted = json.loads(with_used(experiment, used).model_dump_json())
-    if isinstance(begun, dict) and "used" not in begun:  # a run of an older version does not say it
-        del wanted["used"]
+    wanted = json.loads(experiment.model_dump_json())
+    if isinstance(begun, dict):
+        wanted["used"] = begun.get("used")  # :func:`_check_alike` compares it
     other = first_difference(begun, wanted)
-    if other is not None and other.startswith("used."):
-        of_reward = experiment.task is not None
-        other = change_in_words(begun["used"], wanted["used"], of_reward=of_reward)
     if other is not None:
         raise SettingsError(
             f"folder: {run_folder} was begun with something else ({other}); take another folder, or delete it"

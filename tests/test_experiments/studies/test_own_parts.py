@@ -11,6 +11,7 @@ import sqlite3
 import sys
 import tempfile
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -290,13 +291,17 @@ def test_the_runs_of_a_study_do_not_begin_with_other_own_parts_than_its_first_on
 ):
     load, _, experiment = with_reward
     options = {"workers": 0, "figures": False}
-    study(experiment, controls=["train_only"], folder=tmp_path / "s", **options)
+    both = partial(study, experiment, controls=["train_only"], folder=tmp_path / "s")
+    both(**options)
     shutil.rmtree(tmp_path / "s" / "train_only-seed-0")
     load(REWARD.replace("float(", "2 * float("))
     told = "/s: cannot go on as it began, for evolved-seed-0 is a run of it already: the reward 'right' has changed"
-    with pytest.raises(SettingsError, match=told):
-        resume(tmp_path / "s", **options)
-    assert not (tmp_path / "s" / "train_only-seed-0").exists()
+    planned = (tmp_path / "s" / "study.json").read_text("utf-8")
+    for begin in (partial(resume, tmp_path / "s"), partial(both, seeds=range(1, 2))):
+        with pytest.raises(SettingsError, match=told):
+            begin(**options)
+    assert {one.name for one in (tmp_path / "s").iterdir() if one.is_dir()} == {"evolved-seed-0"}
+    assert (tmp_path / "s" / "study.json").read_text("utf-8") == planned
     assert set(resume(tmp_path / "s", force=True, **options).comparison["arm"]) == {
         *("evolved", "train_only"),
     }

@@ -22,6 +22,7 @@ from evo.origin import origin_of
 from experiments import Dataset, Experiment, load_experiment, load_results, run, run_study
 from experiments.settings.own_parts import REGISTRIES
 from experiments.settings.used import Used
+from experiments.studies import runner
 from experiments.studies.provenance import change_in_words, used_by
 from experiments.studies.study import parse_study
 
@@ -235,12 +236,28 @@ def test_a_study_does_not_reuse_a_run_on_other_data(tmp_path):
     run_study(study, folder=tmp_path / "runs", figures=False)  # nothing to do
     write(1)
     with pytest.raises(
-        SettingsError, match=r"was begun with something else \(the data .* have changed since"
+        SettingsError,
+        match=r"for mlp-seed-0 is a run of it already: the data .* have changed since",
     ):
         run_study(study, folder=tmp_path / "runs", figures=False)
 
 
-def test_a_study_takes_runs_that_do_not_say_what_they_used(tmp_path):
+def test_a_study_takes_runs_on_data_that_are_not_there_any_more(tmp_path):
+    table = tmp_path / "mine.csv"
+    table.write_text("a,kind\n" + "1,x\n2,y\n" * 20, "utf-8")
+    mine = {"name": "csv", "options": {"path": str(table), "target": "kind"}}
+
+    def begin(arm, dataset):
+        arms = {arm: {"evolve": False, "baseline": {"arms": ["mlp"], "epochs": 1}}}
+        values = {"name": "two", "seeds": 1, "dataset": dataset, "arms": arms}
+        return run_study(parse_study(values, "two"), folder=tmp_path / "runs", figures=False)
+
+    begin("first", mine)
+    table.unlink()
+    assert len(begin("second", {"name": "xor"}).paths) == 2
+
+
+def test_a_study_takes_runs_that_do_not_say_what_they_used(tmp_path, monkeypatch):
     study = parse_study(
         {
             "name": "old",
@@ -250,11 +267,9 @@ def test_a_study_takes_runs_that_do_not_say_what_they_used(tmp_path):
         },
         "old",
     )
-    run_study(study, folder=tmp_path, figures=False)
-    config = tmp_path / "mlp-seed-0" / "config.json"
-    values = json.loads(config.read_text("utf-8"))
-    del values["used"]
-    config.write_text(json.dumps(values), "utf-8")
+    with monkeypatch.context() as older:
+        older.setattr(runner, "with_used", lambda experiment, used: experiment)
+        run_study(study, folder=tmp_path, figures=False)
     run_study(study, folder=tmp_path, figures=False)
 
 
