@@ -14,6 +14,7 @@ from typing import Any
 
 from evo.errors import ChangedError, ResultsError, SettingsError
 from evo.files import free_name
+from evo.storage.journal import is_journal, read_journal
 from evo.storage.run_reader import STUDY, how_to_go_on, is_complete, is_over, is_run
 from experiments.analysis.results import Results
 from experiments.analysis.verdicts import too_few_seeds
@@ -29,7 +30,7 @@ from experiments.settings.used import first_difference
 from experiments.studies.arguments import check_limits, check_types, check_workers
 from experiments.studies.cells import DataSets, Runs, check_data, in_parallel
 from experiments.studies.planned import StudyPlan, owned, read_plan, with_planned
-from experiments.studies.provenance import change_in_use, code_used_by, used_by
+from experiments.studies.provenance import change_in_use, changes_of_code, code_used_by, used_by
 from experiments.studies.runner import resume_run, stored_experiment
 
 __all__ = ["Study", "load_study", "parse_study", "resume", "run_study", "study"]
@@ -181,11 +182,17 @@ def run_study(
     for name, experiment in planned.items():
         _check_settings(folder / name, experiment)
     before = read_plan(folder).runs if (folder / STUDY).is_file() else {}
-    _check_alike(folder, _begun_in(folder, {**before, **planned}), data, fitness)
+    begun = _begun_in(folder, {**before, **planned})
+    _check_alike(folder, begun, data, fitness)
+    change = _change_of_code(folder, begun) if planned.keys() - begun.keys() else ""
+    if change and study.halving is not None:  # it compares all cells
+        raise _changed(folder, change)
     runs = Runs(folder, data, fitness, workers, address, maker, told, figures)
     runs.check_rewards(chosen.values())
     _make_folder(folder)
     with told:
+        if change:
+            runs.teller.warn(f"{folder}: {change}")
         if study.halving is not None:
             _warn_of_seeds(planned, runs)
             _do_halved(runs, planned, study.halving, study.grid)
@@ -294,6 +301,8 @@ def resume(
     begun = _begun_in(path, plan.runs)
     if not force and _left(plan, path).keys() - begun.keys():
         _check_alike(path, begun, data, fitness)
+        if change := _change_of_code(path, begun):
+            raise _changed(path, change)
     runs = Runs(path, data, fitness, reporter=maker, callbacks=told, **options)
     with told:
         if plan.halving is None:
@@ -329,9 +338,31 @@ def _check_alike(
             now = before.model_copy(update=code_used_by(experiment, own))
         change = change_in_use(experiment, before, now)
         if change is not None:
-            raise ChangedError(
-                f"{folder}: cannot go on as it began, for {name} is a run of it already: {change}"
-            )
+            raise _changed(folder, _of_begun(name, change))
+
+
+def _change_of_code(folder: Path, begun: Iterable[str]) -> str:
+    """Return in words what of code, versions and arithmetic differs from the runs of a study; empty if nothing does."""
+    kinds: dict[
+        str, tuple[str, Mapping[str, Any]]
+    ] = {}  # one run of each, for to ask takes a while
+    for name in begun:
+        path = folder / name
+        first = read_journal(path).entries[0] if is_journal(path) else {}
+        kinds.setdefault(json.dumps([first.get("code"), first.get("machine")]), (name, first))
+    for name, first in kinds.values():
+        changes = changes_of_code(first)
+        if changes:
+            return _of_begun(name, changes[0])
+    return ""
+
+
+def _of_begun(name: str, change: str) -> str:
+    return f"{name} is a run of it already: {change}"
+
+
+def _changed(folder: Path, change: str) -> ChangedError:
+    return ChangedError(f"{folder}: cannot go on as it began, for {change}")
 
 
 def _check_decided(run: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -12,7 +13,7 @@ from same_tables import assert_equal_tables
 from tests_of_kills import count_boundaries, in_child
 
 from evo.budgets import PLAYED
-from evo.errors import ResultsError, SettingsError
+from evo.errors import ChangedError, ResultsError, SettingsError
 from evo.storage.run_reader import STUDY, how_to_go_on, is_over
 from evo.storage.tables import TABLES, TIMING_COLUMNS, TIMING_TABLES
 from experiments import Experiment, load_results, resume, study
@@ -20,7 +21,7 @@ from experiments.analysis.comparison import SPENT
 from experiments.cli.app import main
 from experiments.progress import Reporter
 from experiments.settings.halving import HalvingSettings
-from experiments.studies import cells, execution
+from experiments.studies import cells, execution, provenance
 from experiments.studies.planned import decide, owned
 
 BASE = Experiment(
@@ -333,6 +334,16 @@ def test_a_folder_with_another_study_is_refused(halved, changes, message):
     with pytest.raises(SettingsError, match=message):
         begin(folder, **changes)
     assert (folder / STUDY).read_text() == before
+
+
+def test_cells_are_not_compared_if_other_code_would_run_some_of_them(halved, tmp_path, monkeypatch):
+    folder = shutil.copytree(halved[0], tmp_path / "runs")
+    shutil.rmtree(folder / "mlp-seed-1")
+    monkeypatch.setattr(provenance, "code_hash", lambda: "other")
+    for work in (lambda: begin(folder), lambda: resume(folder, workers=0)):
+        with pytest.raises(ChangedError, match="the code of EvoMatrix has changed"):
+            work()
+    assert not (folder / "mlp-seed-1").exists()
 
 
 def test_a_file_of_decisions_that_was_damaged_is_one_line(halved, tmp_path):

@@ -21,7 +21,7 @@ from tests_of_kills import count_boundaries, in_child
 from cnn.files import read_arrays, write_arrays
 from evo import Genome
 from evo.environment import environment
-from evo.errors import ResultsError, SettingsError
+from evo.errors import ChangedError, ResultsError, SettingsError
 from evo.evolution.evolution import EvolutionError
 from evo.evolution.individual import Individual
 from evo.storage import in_flight, is_complete
@@ -497,6 +497,32 @@ def test_a_study_resumes_what_is_left_of_it(tmp_path):
     resumed = resume(killed, workers=0, figures=False)
     assert [path.name for path in resumed.paths] == ["a-seed-0", "b-seed-0", "mlp-seed-0"]
     assert_equal_tables(whole, resumed)
+
+
+def test_a_study_does_not_begin_runs_with_other_code_unless_it_is_forced_and_run_warns(
+    tmp_path, monkeypatch, caplog
+):
+    def begin(seeds):
+        arms = {"mlp": {"evolve": False, "baseline": {"arms": ["mlp"], "epochs": 1}}}
+        values = {"name": "grows", "seeds": seeds, "dataset": {"name": "xor"}, "arms": arms}
+        return run_study(parse_study(values, "grows"), folder=tmp_path, figures=False)
+
+    begin(2)
+    shutil.rmtree(tmp_path / "mlp-seed-1")
+    monkeypatch.setattr(provenance, "code_hash", lambda: "other")
+    reason = (
+        "mlp-seed-0 is a run of it already: the code of EvoMatrix has changed since that run began"
+    )
+    with pytest.raises(ChangedError) as caught:
+        resume(tmp_path, figures=False)
+    assert str(caught.value) == f"{tmp_path}: cannot go on as it began, for {reason}"
+    assert not (tmp_path / "mlp-seed-1").exists()
+    assert len(resume(tmp_path, figures=False, force=True).paths) == 2
+    begin(2)  # there is nothing to begin
+    assert reason not in caplog.text
+    assert len(begin(3).paths) == 3
+    warned = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert warned == [f"{tmp_path}: {reason}"]
 
 
 @pytest.mark.slow
