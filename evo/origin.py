@@ -80,6 +80,16 @@ def place_of(part: Any) -> tuple[str, int] | None:
     return None if file is None else (file, max(line, 1))
 
 
+def file_of(part: Any) -> tuple[str, str] | None:
+    """Return the file in which the code of a part is written, and its SHA-256 now; None for code without a file."""
+    try:
+        file = inspect.getsourcefile(_first_own([*_codes_of(part)] or [type(part)]))
+    except (OSError, TypeError):  # typed into a shell, or written in C
+        return None
+    path = Path(file or "").resolve()
+    return (str(path), hashlib.sha256(path.read_bytes()).hexdigest()) if path.is_file() else None
+
+
 @functools.cache
 def code_hash() -> str:
     """Return a hash of the sources of this project's packages, which decide results together with settings and data.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 from cnn.checks import brief, did_you_mean
-from evo.origin import CodeOrigin, origin_of
+from evo.origin import CodeOrigin, file_of, origin_of
 
 Part = TypeVar("Part")
 
@@ -28,10 +28,20 @@ _GIVEN_LATER: Any = object()
 
 @dataclass(frozen=True, eq=False)
 class Entry(Generic[Part]):
-    """One part of a registry, with its sentence."""
+    """One part of a registry, with its sentence.
+
+    Attributes
+    ----------
+    part
+    sentence : str
+    file : tuple of str, or None
+        Of an own part, the file of its code and the SHA-256 of the file when the part was registered; the file may be
+        edited while the part is in use. None for code without a file.
+    """
 
     part: Part
     sentence: str
+    file: tuple[str, str] | None = None
 
 
 class Registry(Mapping[str, Part]):
@@ -153,7 +163,7 @@ class Registry(Mapping[str, Part]):
                 f"name of the {self.kind} must be new, or replace=True be given; got {name!r}, which {whose} has"
             )
         part = self._convert(name, given)
-        entry = Entry(part, about or _sentence(given) or _sentence(part))
+        entry = Entry(part, about or _sentence(given) or _sentence(part), file_of(part))
         self._tell(name, part)
         self._own[name] = entry
         return given

@@ -1,6 +1,5 @@
 """All registries, their parts as rows, and files of own parts that are loaded before settings are checked."""
 
-import hashlib
 import importlib
 import sys
 import traceback
@@ -88,22 +87,22 @@ def own_parts() -> list[dict[str, Any]]:
 
 
 def files_of_own_parts() -> dict[str, str]:
-    """Return the SHA-256 of each file in which own parts are written, by its path.
+    """Return the SHA-256 of each file in which own parts are written, by its path, as the parts were registered.
 
     The script that runs is left out, and so are installed packages.
     """
     script = getattr(sys.modules["__main__"], "__file__", None)
-    places = (
-        place_of(entry.part)
+    left_out = None if script is None else str(Path(script).resolve())
+    files = {
+        entry.file
         for registry, _ in REGISTRIES.values()
         for entry in registry.own.values()
-    )
-    files = sorted({Path(place[0]).resolve() for place in places if place is not None})
+        if entry.file is not None
+    }
     return {
-        str(file): hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in files
-        if file.is_file() and not is_installed(str(file))
-        if script is None or file != Path(script).resolve()
+        path: sha256
+        for path, sha256 in sorted(files)
+        if path != left_out and not is_installed(path)
     }
 
 

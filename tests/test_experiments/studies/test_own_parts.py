@@ -21,6 +21,7 @@ from same_tables import assert_equal
 from evo import REWARDS, EvoMatrixError, SettingsError
 from evo.evolution.evolution import EvolutionError
 from evo.executors.travel import TravelError, pack, unpack
+from evo.storage.journal import read_journal
 from experiments import ARMS, Callback, Dataset, Experiment, StopRun, resume, run, study
 from experiments.cli.app import main
 from experiments.settings.own_parts import REGISTRIES, list_parts, load_parts, own_parts
@@ -305,6 +306,16 @@ def test_the_runs_of_a_study_do_not_begin_with_other_own_parts_than_its_first_on
     assert set(resume(tmp_path / "s", force=True, **options).comparison["arm"]) == {
         *("evolved", "train_only"),
     }
+
+
+def test_a_file_of_own_parts_is_named_as_it_was_loaded_however_it_is_edited_later(
+    with_reward, tmp_path
+):
+    _, loaded, experiment = with_reward
+    (tmp_path / "my_parts.py").write_text(f"{REWARD}# a remark that was not there\n", "utf-8")
+    run(experiment, results=tmp_path, run_name="r", callbacks=[Stop()], workers=0, figures=False)
+    files = read_journal(tmp_path / "r").entries[0]["parts"]
+    assert files[str(tmp_path / "my_parts.py")].startswith(loaded)
 
 
 METRIC = """
