@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cnn.readings import check_readings
 from evo.exchange.blocks import Product, blocks_of
 from evo.genome.activations import LEAK
 from evo.genome.feature_maps import MapTransform
@@ -67,7 +68,13 @@ class GenomeModule(nn.Module):  # type: ignore[misc]  # PyTorch is in an extra
         inputs : Tensor, shape (samples, ...)
             The features of a sample, or those of each tick, one tick after another.
         readings : Tensor of int, shape (2, n_readings), optional
-            Samples and ticks at which outputs are read. By default they are read after the last tick.
+            Samples and ticks at which outputs are read, each sample once or more, in ascending order. By default they
+            are read after the last tick. What a sample has after its last reading changes no output and no gradient.
+
+        Raises
+        ------
+        ValueError
+            If a sample has another number of features, or at the first rule that readings break.
         """
         genome, flat = self.genome, inputs.flatten(1)
         n, ticks = genome.n_features, genome.ticks
@@ -76,6 +83,8 @@ class GenomeModule(nn.Module):  # type: ignore[misc]  # PyTorch is in an extra
             raise ValueError(
                 f"inputs must have {n}{sequence} features a sample; got {flat.shape[1]}"
             )
+        last_ticks = None if readings is None else _last_ticks(readings, flat, ticks)
+        n_ticks = ticks if last_ticks is None else int(last_ticks.max()) + 1
         steps = flat.split(n, dim=1) if n else (flat,)
         weights = {
             (k, number): self._weights(f"{k}_{number}", product)
@@ -83,11 +92,17 @@ class GenomeModule(nn.Module):  # type: ignore[misc]  # PyTorch is in an extra
             for number, product in enumerate(block.products)
         }
         before, scores = self._inputs(steps[0]), []
-        for tick in range(ticks):
+        for tick in range(n_ticks):
             now = self._inputs(steps[tick % len(steps)])
+            goes_on = None if last_ticks is None else tick <= last_ticks
             for k, block in enumerate(self._blocks):
                 if block.features is None and tick + block.delay < ticks:
                     net_input = self._net_input(k, tick, now, before, weights, len(flat))
+                    if (
+                        goes_on is not None
+                    ):  # a sample that is over must not overflow: 0 · inf is NaN
+                        column = goes_on.reshape(-1, *(1,) * (net_input.ndim - 1))
+                        net_input = net_input.where(column, 0.0)
                     now[k] = ACTIVATIONS[block.activation](net_input)
             before = now
             if tick == ticks - 1 or readings is not None:
@@ -188,6 +203,13 @@ class GenomeModule(nn.Module):  # type: ignore[misc]  # PyTorch is in an extra
             )
             return maps[:, :, pixels][:, :, :, pixels]
         return maps
+
+
+def _last_ticks(readings: Tensor, inputs: Tensor, n_ticks: int) -> Tensor:
+    """Return the tick of the last reading of each sample, or raise ValueError if readings break a rule."""
+    check_readings(readings.cpu().numpy(), len(inputs), n_ticks)
+    samples, ticks = readings.to(inputs.device, torch.int64)
+    return samples.new_zeros(len(inputs)).scatter_reduce(0, samples, ticks, "amax")
 
 
 def _tensor(array: NDArray[Any]) -> Tensor:

@@ -9,7 +9,7 @@ import pytest
 from cnn import HiddenLayer, Network, Recipe, Samples, SoftmaxLayer, evaluate, train
 from cnn.dropout import Dropout
 from cnn.readings import chosen_readings, weights_of_readings
-from evo import Genome, NeuroevolutionSettings, Phenotype, neuroevolve
+from evo import Genome, NeuroevolutionSettings, Phenotype, neuroevolve, to_torch
 from evo.genome.activations import activation_name
 
 LENGTHS = np.array([3, 6, 1, 4, 6, 2])
@@ -276,9 +276,11 @@ def test_neither_padding_nor_the_batch_changes_a_sequence():
     np.testing.assert_allclose(network.output(inputs[some], of_some), before[some], rtol=1e-5)
 
 
-@pytest.mark.parametrize("map_size", [1, 2])
-def test_short_sequences_do_not_overflow_while_long_ones_go_on(map_size):
-    """The state grows tenfold at each tick: after 60 ticks it is beyond float32, unless the bias is 0."""
+def growing(map_size):
+    """Return a network whose state grows tenfold at each tick, two sequences of 3 and 60 ticks, and their readings.
+
+    After 60 ticks the state of the first is beyond float32; the second is all zeros.
+    """
     matrix = np.array([[0, 1, 0], [0, 10, 1], [0, 0, 0]], np.float32)
     genome = Genome.from_matrix(matrix, n_inputs=1, n_outputs=1, ticks=60, activation="identity")
     if map_size > 1:  # the same for each pixel, of which the output reads the first
@@ -286,13 +288,46 @@ def test_short_sequences_do_not_overflow_while_long_ones_go_on(map_size):
         genome = replace(genome, taps=np.array([4, 4, 0], np.uint16), **of_maps)
     inputs = np.zeros((2, 60, map_size**2), np.float32)
     inputs[0, 0, 0] = 1
+    return genome, inputs, np.array([[0, 1], [2, 59]])
+
+
+# o = w (r² x) with r = 10, w = x = 1: ∂E/∂w = o · 100, ∂E/∂r = o · 2 r, ∂E/∂v = o · 100, halved by the mean.
+OF_GROWING = [100 * 100 / 2, 100 * 20 / 2, 100 * 100 / 2]
+
+
+@pytest.mark.parametrize("map_size", [1, 2])
+def test_short_sequences_do_not_overflow_while_long_ones_go_on(map_size):
+    genome, inputs, readings = growing(map_size)
     network = Phenotype(genome, "squared_error")
-    readings = np.array([[0, 1], [2, 59]])
     value, gradient = network.loss_and_gradients(inputs, np.zeros((2, 1)), readings=readings)
     assert value == 0.5 * 100**2 / 2
-    # o = w (r² x) with r = 10, w = x = 1: ∂E/∂w = o · 100, ∂E/∂r = o · 2 r, ∂E/∂v = o · 100, halved by the mean.
-    assert gradient[:3].tolist() == pytest.approx([100 * 100 / 2, 100 * 20 / 2, 100 * 100 / 2])
+    assert gradient[:3].tolist() == pytest.approx(OF_GROWING)
     assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("map_size", [1, 2])
+def test_short_sequences_do_not_overflow_in_pytorch_either(map_size):
+    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
+    genome, inputs, readings = growing(map_size)
+    module = to_torch(genome)
+    scores = module(torch.tensor(inputs), torch.tensor(readings))
+    assert scores.tolist() == [[100], [0]]
+    (0.5 * scores.square().sum() / 2).backward()
+    assert module.weights.grad.tolist() == pytest.approx(OF_GROWING)
+    assert torch.isfinite(module.bias.grad).all()
+
+
+@pytest.mark.parametrize(
+    "readings", [[[0, 1], [2, 60]], [[0, 0], [2, 3]], [[1, 0], [2, 3]], [[0.0, 1.0], [2, 3]]]
+)
+def test_pytorch_refuses_readings_as_we_do(readings):
+    torch = pytest.importorskip("torch", reason="needs PyTorch: pip install torch")
+    genome, inputs, _ = growing(map_size=1)
+    with pytest.raises(ValueError, match=r"^readings must ") as ours:
+        Phenotype(genome).output(inputs, np.array(readings))
+    with pytest.raises(ValueError, match=r"^readings must ") as theirs:
+        to_torch(genome)(torch.tensor(inputs), torch.from_numpy(np.array(readings)))
+    assert str(theirs.value) == str(ours.value)
 
 
 def test_dormant_entries_learn_from_sequences_too():
