@@ -225,17 +225,13 @@ def run(
 
 def _parsed(values: dict[str, Any], changes: dict[str, Any], source: str) -> "Study | Experiment":
     """Return the experiment, or the study, of settings of which some are changed."""
-    from experiments.settings.experiment import OF_STUDIES, changed_experiment, with_values
+    from experiments.settings.experiment import changed_experiment, with_values
     from experiments.settings.study import is_study, parse_study
 
     together = with_values(values, changes)
     if is_study(together):
         return parse_study(together, source)
-    base, own = (
-        {name: one for name, one in settings.items() if name not in OF_STUDIES}
-        for settings in (values, changes)
-    )
-    return changed_experiment(base, own, source)
+    return changed_experiment(values, changes, source)
 
 
 @contextmanager

@@ -669,7 +669,7 @@ def load_experiment(preset: str | Path) -> Experiment:
     SettingsError
         If there is neither, if the file is no TOML, or at the first setting that breaks a rule.
     """
-    values = read_settings(preset)
+    values = without_empty(read_settings(preset))
     for name, has in OF_STUDIES.items():
         if name in values:
             raise SettingsError(f"{preset}: has {has}; load_study loads it")
@@ -683,18 +683,33 @@ def changed_experiment(
 ) -> Experiment:
     """Check settings with some values replaced; `changes` maps dotted names to values.
 
-    A setting that only the changes leave without effect gets its default.
+    A setting that only the changes leave without effect gets its default. Changes may empty the sections of a study.
 
     Raises
     ------
     SettingsError
-        As of :meth:`Experiment.parse`.
+        As of :meth:`Experiment.parse`; or if there is halving, which compares the cells of a study.
     """
-    together, own = with_values(values, changes), with_values({}, changes)
+    together, own = (without_empty(with_values(base, changes)) for base in (values, {}))
+    if "halving" in together:
+        where = f"{source}: " if source else ""
+        raise SettingsError(
+            f"{where}halving must be given with arms, controls or a grid only, whose cells it compares; got "
+            f"{brief(together['halving'])}"
+        )
     experiment, idle = Experiment.parse_changed(together, own, source)
     if "used" not in values:  # a run of an older version may have settings without effect
-        check_base(values, idle)
+        check_base({name: one for name, one in values.items() if name not in OF_STUDIES}, idle)
     return experiment
+
+
+def without_empty(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings without the sections of a study that are empty: arms, controls or a grid without any are none."""
+    return {
+        name: value
+        for name, value in values.items()
+        if name not in OF_STUDIES or not isinstance(value, Mapping | list | tuple) or value
+    }
 
 
 def check_base(values: Mapping[str, Any], idle: Mapping[str, str]) -> None:

@@ -10,7 +10,8 @@ evolves (:mod:`experiments.settings.controls`).
 
 import itertools
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
@@ -30,6 +31,7 @@ from experiments.settings.experiment import (
     check_base,
     read_settings,
     with_values,
+    without_empty,
 )
 from experiments.settings.grid import (
     SHARED,
@@ -136,15 +138,6 @@ def is_study(values: Mapping[str, Any]) -> bool:
     return any(name in without_empty(values) for name in OF_STUDIES)
 
 
-def without_empty(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings without the sections of a study that are empty: arms, controls or a grid without any are none."""
-    return {
-        name: value
-        for name, value in values.items()
-        if name not in OF_STUDIES or not isinstance(value, Mapping | list | tuple) or value
-    }
-
-
 def load_study(preset: str | Path) -> Study:
     """Load a preset with arms by name, or a TOML file with arms, controls or a grid by path.
 
@@ -171,14 +164,26 @@ def parse_study(values: Mapping[str, Any], source: str) -> Study:
     SettingsError
         At the first setting that breaks a rule.
     """
-    try:
+    with _naming(source):
+        if not is_study(values):
+            raise SettingsError("arms must be one table or more, [arms.<name>]")
         return _parsed(without_empty(values))
+
+
+@contextmanager
+def _naming(source: str) -> Iterator[None]:
+    """Let an error of settings begin with where they come from."""
+    try:
+        yield
     except SettingsError as error:
         raise SettingsError(f"{source}: {error}" if source else str(error)) from None
 
 
 def _parsed(values: Mapping[str, Any]) -> Study:
-    """Check the settings of a study, as :func:`parse_study`, with messages that begin with the setting."""
+    """Check the settings of a study, as :func:`parse_study`, with messages that begin with the setting.
+
+    Without arms, controls and a grid, the experiment itself is the only cell.
+    """
     shared = {
         name: value
         for name, value in values.items()
@@ -218,6 +223,8 @@ def study_of(
 ) -> Study:
     """Return the study of variants of an experiment; the parameters are those of :func:`experiments.study`.
 
+    If none is left, because empty arms, controls or an empty grid are given, the experiment itself is the only cell.
+
     Raises
     ------
     SettingsError
@@ -250,11 +257,12 @@ def study_of(
         values = values | {"grid": dict(flat(values.get("grid", {}), "")) | points}
     if controls is not None:
         values = values | {"controls": controls}
-    if not is_study(values):
+    if arms is grid is controls is None and not is_study(values):
         raise SettingsError("arms, grid or controls must be given, for the base has none of them")
     if halving is not None:
         values = values | {"halving": halving}
-    return parse_study(values | _seeds(seeds), source)
+    with _naming(source):
+        return _parsed(without_empty(values | _seeds(seeds)))
 
 
 def _nested(settings: Any) -> Any:
@@ -311,13 +319,13 @@ def _arms(
     points = list(itertools.product(*(range(len(one)) for one in grid.values())))
     arms = values.get("arms")
     of_arms: dict[str, dict[Point, dict[str, Any]]] = {}
-    if arms is None and (grid or "controls" in values):
+    if arms is None:
         # The experiment itself; it keeps its baselines, for there is no other arm to compare with.
         arm = str(shared.get("arm", "evolved" if shared.get("evolve", True) else "fixed"))
         where = {arm: "grid" if grid else ""}
         of_arms[arm] = {point: at_point(shared, grid, point) for point in points}
     else:
-        if not isinstance(arms, Mapping) or not arms:
+        if not isinstance(arms, Mapping):
             raise SettingsError("arms must be one table or more, [arms.<name>]")
         where = {name: f"arms.{one_line(name)}" for name in arms}
         for name, own in arms.items():

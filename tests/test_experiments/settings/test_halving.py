@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from evo.errors import SettingsError
-from experiments import Experiment
+from experiments import Experiment, load_experiment
 from experiments.settings.halving import HalvingSettings, halved_cells
 from experiments.settings.study import parse_study, study_of
 
@@ -98,6 +98,18 @@ def test_what_cannot_be_compared_is_refused_in_one_line(changes, message):
         parsed(**changes)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+def test_halving_without_cells_is_refused(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("controls = []\n[halving]\nrungs = 2\n", "utf-8")
+    with pytest.raises(SettingsError) as caught:
+        load_experiment(path)
+    assert str(caught.value) == (
+        f"{path}: halving must be given with arms, controls or a grid only, whose cells it compares; got {{'rungs': 2}}"
+    )
+    with pytest.raises(SettingsError, match=r"^halving must have more than 1 cells .* got 1, "):
+        study_of(Experiment(), controls=[], halving={"rungs": 2})
 
 
 def test_a_script_gives_halving_as_a_mapping():

@@ -207,6 +207,33 @@ def test_an_error_of_a_script_names_arm_and_setting_as_that_of_a_file(changes, m
     assert str(caught.value).startswith(message)
 
 
+@pytest.mark.parametrize("empty", ["controls = []", "controls = {}", "[arms]", "[grid]"])
+def test_an_empty_section_of_a_file_is_none(empty, tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(f"seeds = 1\n{empty}\n", "utf-8")
+    assert load_experiment(path) == Experiment(seeds=1)
+    with pytest.raises(SettingsError, match=r"mine\.toml: arms must be one table or more"):
+        load_study(path)
+
+
+@pytest.mark.parametrize("empty", [{"controls": []}, {"arms": {}}, {"grid": {}, "controls": {}}])
+def test_a_script_that_gives_no_variants_has_one_cell(empty):
+    base = Experiment(name="small", seeds=2)
+    made = study_of(base, **empty)
+    assert made.cells == {"evolved": base}
+    assert (made.arm_of, made.grid, made.halving) == ({"evolved": "evolved"}, {}, None)
+
+
+def test_a_script_takes_the_controls_of_a_preset_away(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('controls = ["train_only"]\n[evolution]\npopulation = 4\n')
+    assert [*study_of(path).cells] == ["evolved", "train_only"]
+    assert [*study_of(path, controls=[]).cells] == ["evolved"]
+    message = "cart-pole: evaluation.primary must be of two of the arms evolved; got "
+    with pytest.raises(SettingsError, match=message):
+        study_of("cart-pole", controls=[])
+
+
 def test_cells_differ_in_settings_that_they_have():
     arms = {"evolved": {}, "mlp": {"evolve": False, "baseline": {"arms": ["mlp"]}}}
     found = differences(study(arms=arms, grid={"training.learning_rate": [0.1, 0.5]}))
