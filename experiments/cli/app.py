@@ -151,8 +151,12 @@ def run(
     budgets in seconds.
     """
     from experiments.settings.data_file import with_data
-    from experiments.settings.experiment import Experiment, read_settings
-    from experiments.settings.study import is_study
+    from experiments.settings.experiment import (
+        Experiment,
+        read_settings,
+        with_values,
+        without_empty,
+    )
 
     options = {
         "seeds": seeds,
@@ -171,21 +175,22 @@ def run(
     with _naming_own_parts(parts), _naming_file(experiment):
         changed = {name: value for name, value in options.items() if value is not None}
         changed |= _changed(changes)
+        together = without_empty(with_values(values, changed))
         for name, number in (
             ("generations", generations),
             ("population", population),
             ("epochs", epochs),
         ):
-            if number is not None and "arms" in values:
+            if number is not None and "arms" in together:
                 raise SettingsError(
                     f"{name}: must not be given, for each arm of {experiment} has its own; got {number}"
                 )
+        read = _parsed(values, changed, experiment)
         for name, value in (("arms", arms), ("folder", folder)):
-            if value is not None and not is_study(values):
+            if value is not None and isinstance(read, Experiment):
                 raise SettingsError(
                     f"{name}: must not be given for {experiment}, which has no arms; got {str(value)!r}"
                 )
-        read = _parsed(values, changed, experiment)
 
         # A refusal shall not wait for the imports of what a run needs.
         from experiments.cli.terminal import show_arms

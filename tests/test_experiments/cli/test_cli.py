@@ -443,6 +443,63 @@ def test_a_study_without_its_controls_has_no_comparison_with_them(evomatrix, tmp
     assert [*tmp_path.iterdir()] == []
 
 
+SMALL = """
+name = "small"
+seeds = 1
+[dataset]
+name = "xor"
+[founders]
+hidden = 2
+[evolution]
+population = 2
+generations = 1
+steps_per_generation = 1
+[baseline]
+arms = []
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "options", "message"),
+    [
+        (
+            'controls = ["train_only"]',
+            ["--set=controls=[]", "--folder=runs"],
+            "folder: must not be given for {path}, which has no arms; got 'runs'",
+        ),
+        (
+            'controls = ["train_only"]',
+            ["--set=controls=[]", "--arms=evolved"],
+            "arms: must not be given for {path}, which has no arms; got 'evolved'",
+        ),
+        (
+            "",
+            ["--set=arms.wide.founders.hidden=3", "--generations=2"],
+            "generations: must not be given, for each arm of {path} has its own; got 2",
+        ),
+    ],
+)
+def test_options_of_a_study_are_for_the_changed_settings(
+    before, options, message, evomatrix, tmp_path
+):
+    path = tmp_path / "small.toml"
+    path.write_text(before + SMALL, "utf-8")
+    code, _, err = evomatrix("run", path, *options, "--results", tmp_path / "results")
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.endswith(message.format(path=path) + "\n")
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_file_that_options_make_a_study_has_a_folder(evomatrix, tmp_path):
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL, "utf-8")
+    options = ['--set=controls=["train_only"]', f"--folder={tmp_path / 'runs'}", "--arms=evolved"]
+    told = ["--workers=0", "--no-figures", "--quiet"]
+    code, out, err = evomatrix("run", path, *options, *told)
+    assert (code, out, err) == (0, f"{tmp_path / 'runs'}\n", "")
+    assert [one.name for one in (tmp_path / "runs").glob("*-seed-*")] == ["evolved-seed-0"]
+
+
 REFUSED = """
 [dataset]
 name = "xor"
