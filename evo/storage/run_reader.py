@@ -312,7 +312,7 @@ def _read_run(run: Path, tables: Sequence[str], *, repair: bool) -> dict[str, pa
             and path.startswith(f"{table}/")
             and _first_commit(path) not in lost
         ]
-        found[table] = pa.concat_tables(whole) if whole else pa.table({})
+        found[table] = pa.concat_tables(whole or [pa.table({})], promote_options="default")
     return found
 
 

@@ -194,7 +194,7 @@ class RunStore:
         finally:
             shutil.rmtree(new, ignore_errors=True)
         store = cls._opened(path, first._open)
-        store.take_columns(settings, own_columns or OwnColumns())
+        store.settings, store.own_columns = first.settings, first.own_columns
         return store
 
     @classmethod
@@ -241,8 +241,47 @@ class RunStore:
         return store
 
     def take_columns(self, settings: Mapping[str, pa.Scalar], own_columns: OwnColumns) -> None:
-        """Take the columns of :meth:`create`, which are not known when a run is opened."""
+        """Take the columns of :meth:`create`, which are not known when a run is opened.
+
+        A run that another version began may lack columns, and may have others: each is empty in rows without it.
+
+        Raises
+        ------
+        ResultsError
+            If a column of the rows that are there has another name or type now.
+        """
         self.settings, self.own_columns = settings, own_columns
+        for table, parts in self._parts().items():
+            declared = own_columns.of(table)
+            new = self._to_arrow(table, []).schema
+            for part in parts:
+                stored = pq.read_schema(self.path / part)
+                for column in declared:
+                    if column.name not in stored.names and column.former_name in stored.names:
+                        raise ResultsError(
+                            f"{self.path}: cannot go on, for its table {table} has the column {column.former_name}, "
+                            f"which is {column.name} in this version"
+                        )
+                try:
+                    pa.unify_schemas([stored, new])
+                except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                    told = str(error).splitlines()[0]
+                    raise ResultsError(
+                        f"{self.path}: cannot go on, for a column of its table {table} has another type in this "
+                        f"version ({told})"
+                    ) from error
+
+    def _parts(self) -> dict[str, list[str]]:
+        """Return the paths of the parts of each table, in the order of their commits."""
+        files = sorted(self._files)
+        return {
+            table: [path for path in files if path.startswith(f"{table}/part-")] for table in TABLES
+        }
+
+    def _to_arrow(self, table: str, rows: Sequence[Row] | pa.Table) -> pa.Table:
+        """Return rows as a table of this run."""
+        arrow = to_arrow(table, rows, self.own_columns)
+        return with_settings(arrow, self.settings) if table == "runs" else arrow
 
     def close(self) -> None:
         """Let other processes work on the run; a finished run has no hidden files left."""
@@ -321,13 +360,12 @@ class RunStore:
     ) -> None:
         grown = replace(self._open, n_commits=self._open.n_commits + 1, rows=dict(self._open.rows))
         for table, new in rows.items():
-            arrow = to_arrow(table, new, self.own_columns)
-            if table == "runs":
-                arrow = with_settings(arrow, self.settings)
+            arrow = self._to_arrow(table, new)
             if len(arrow) or kind == CREATED:
                 before = [grown.rows[table]] if table in grown.rows else []
                 # One chunk a column: Parquet is written twice as fast as of a chunk for each commit.
-                grown.rows[table] = pa.concat_tables([*before, arrow]).combine_chunks()
+                together = pa.concat_tables([*before, arrow], promote_options="default")
+                grown.rows[table] = together.combine_chunks()
                 staged = self.stage(part_path(table, grown.first))
                 write_staged(staged, partial(pq.write_table, grown.rows[table]))
                 grown.n_bytes = max(grown.n_bytes, staged.stat().st_size)
@@ -363,8 +401,7 @@ class RunStore:
         Which seed commits when depends on the workers, and a finished table shall not.
         """
         dropped = []
-        for table in TABLES:
-            parts = sorted(path for path in self._files if path.startswith(f"{table}/part-"))
+        for table, parts in self._parts().items():
             seeds = self._seeds_in(table, parts)
             if len(parts) < 2 and seeds == sorted(set(seeds)):
                 continue
@@ -396,14 +433,16 @@ class RunStore:
         """Write parts one after the other into one Parquet file; of several seeds, one seed after the other."""
         is_mixed = seeds != sorted(set(seeds))
         of_each: Sequence[int | None] = sorted(set(seeds)) if is_mixed else [None]
-        with pq.ParquetWriter(file, pq.read_schema(self.path / parts[0])) as writer:
+        together = pa.unify_schemas([pq.read_schema(self.path / part) for part in parts])
+        with pq.ParquetWriter(file, together) as writer:
             for seed in of_each:
                 for part in parts:  # one at a time is in memory
                     rows = pq.read_table(self.path / part)
                     if seed is not None:
                         rows = rows.filter(pc.equal(rows["seed"], seed))
                     if len(rows):
-                        writer.write_table(rows)
+                        whole = [together.empty_table(), rows]
+                        writer.write_table(pa.concat_tables(whole, promote_options="default"))
 
     # -- going on ------------------------------------------------------------------------------------------------------
 
