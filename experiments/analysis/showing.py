@@ -46,8 +46,9 @@ def filled_lines(table: pd.DataFrame, runs: pd.DataFrame) -> list[str]:
     for arm, rows in last.merge(runs[["run", "seed", "arm"]]).groupby("arm"):
         means = rows[["n_elites", "n_cells", "coverage", "qd_score", "offset"]].mean()
         over = "" if len(rows) == 1 else f", mean of {len(rows)} seeds"
+        n_elites, n_cells = f"{round(means['n_elites'], 1):,.10g}", f"{means['n_cells']:,.0f}"
         lines.append(
-            f"Elites of {arm!s}: {means['n_elites']:.3g} of {means['n_cells']:.0f} cells are filled (coverage "
+            f"Elites of {arm!s}: {n_elites} of {n_cells} cells are filled (coverage "
             f"{means['coverage']:.0%}), QD score {means['qd_score']:.4g} above {means['offset']:.4g}{over}"
         )
     return lines

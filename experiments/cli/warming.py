@@ -34,7 +34,7 @@ SMALL, LARGE = (1, 8, 8), (1, 28, 28)
 """Shapes of images."""
 
 POLES = ("double-pole", "double-pole-without-velocities", "cart-pole")
-"""Tasks in compiled code: each has a kernel of its own."""
+"""Tasks in compiled code, one for each of their kernels: ``single-pole`` has the one of ``double-pole``."""
 
 RECIPE = cnn.Recipe(optimizer="momentum", learning_rate=0.01, batch_size=32)
 

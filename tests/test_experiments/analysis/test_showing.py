@@ -5,11 +5,13 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from evo import Genome
 from evo.storage.predictor import Predictor
 from experiments import Dataset, Experiment, load_dataset
+from experiments.analysis.showing import filled_lines
 
 HOSTILE = "<script>alert(1)</script>&\n\"'"
 
@@ -128,3 +130,23 @@ def test_names_are_text_in_a_table_and_do_not_break_a_line(finished):
     long = replace(dataset, name="x" * 1000)
     assert len(repr(long)) < 300
     assert len(long._repr_html_()) < 600
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ([7], "7 of 10,000 cells are filled (coverage 20%), "),
+        ([1500], "1,500 of 10,000 cells are filled (coverage 20%), "),
+        ([1234567], "1,234,567 of 10,000 cells are filled (coverage 20%), "),
+        ([1500, 1501], "1,500.5 of 10,000 cells are filled (coverage 20%), "),
+        ([7, 7, 8], "7.3 of 10,000 cells are filled (coverage 20%), "),
+    ],
+)
+def test_elites_are_counted_in_full(counts, told):
+    seeds = [{"run": "r", "seed": seed} for seed in range(len(counts))]
+    other = {"n_cells": 10_000, "coverage": 0.2, "qd_score": 1.0, "offset": 0.0}
+    last = pd.DataFrame(
+        [one | other | {"n_elites": n} for one, n in zip(seeds, counts, strict=True)]
+    )
+    (line,) = filled_lines(last, pd.DataFrame(seeds).assign(arm="evolved"))
+    assert line.startswith(f"Elites of evolved: {told}")

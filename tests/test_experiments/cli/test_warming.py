@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from evo.gradient_free.control import COMPILED_TASKS
 from experiments.cli import warming
 from experiments.cli.app import main
 from experiments.cli.warming import PARTS, EvoMatrixError, Part, is_warm, warm
@@ -31,6 +32,12 @@ def compiled(folder):
 def evomatrix(*arguments):
     command = [sys.executable, "-m", "experiments", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_every_kernel_of_a_task_is_compiled_once():
+    kernels = [COMPILED_TASKS[name.replace("-", "_")]().evaluate for name in warming.POLES]
+    assert len({*kernels}) == len(kernels)
+    assert {*kernels} == {make().evaluate for make in COMPILED_TASKS.values()}
 
 
 @pytest.mark.slow
