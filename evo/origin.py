@@ -90,6 +90,11 @@ def file_of(part: Any) -> tuple[str, str] | None:
     return (str(path), hashlib.sha256(path.read_bytes()).hexdigest()) if path.is_file() else None
 
 
+def is_of_the_user(part: Any) -> bool:
+    """Tell whether the code of a part belongs neither to this package, nor to Python, nor to an installed package."""
+    return _Reader([]).is_followed(_first_own([*_codes_of(part)] or [type(part)]))
+
+
 @functools.cache
 def code_hash() -> str:
     """Return a hash of the sources of this project's packages, which decide results together with settings and data.
@@ -252,7 +257,7 @@ class _Reader:
 
     def _add_object(self, found: Any) -> None:
         kind = type(found)
-        if self._is_followed(kind):
+        if self.is_followed(kind):
             self._add_code(kind)
         else:
             self._words.append(kind.__qualname__)
@@ -313,7 +318,7 @@ class _Reader:
         self._words.append(code.__qualname__)
         if self._is_known(code):
             return
-        if not self._is_followed(code):
+        if not self.is_followed(code):
             self._words.append(_module_of(code))
             if isinstance(code, FunctionType):
                 self._add_all(value for _, value in _enclosed(code))
@@ -329,7 +334,7 @@ class _Reader:
         self._add_used(code)
 
     def _add_class(self, code: type, source: str | None) -> None:
-        self._add_all(base for base in code.__mro__[1:] if self._is_followed(base))
+        self._add_all(base for base in code.__mro__[1:] if self.is_followed(base))
         self._words.append(source or "")
         for name, given in vars(code).items():
             value = given.__func__ if isinstance(given, staticmethod | classmethod) else given
@@ -371,7 +376,7 @@ class _Reader:
                 self._words.append(name)
                 self._add(value)
 
-    def _is_followed(self, code: FunctionType | type) -> bool:
+    def is_followed(self, code: FunctionType | type) -> bool:
         """Tell whether the source of a function or class counts, and not its name alone."""
         root = _root_of(code)
         if root in PACKAGE or root in self._home:

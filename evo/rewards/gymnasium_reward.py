@@ -1,6 +1,7 @@
 """Environments of Gymnasium (Towers et al. 2024, https://gymnasium.farama.org) as rewards."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, Literal, get_args
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from cnn.checks import brief
 from evo.errors import SettingsError
+from evo.origin import is_of_the_user
 from evo.phenotype.actor import Actor
 from evo.rewards.interface import LARGEST_BOUND, Actions, Interface, Observations
 
@@ -54,8 +56,8 @@ class GymnasiumReward:
                 f"options.actions must be one of {', '.join(get_args(ChoiceOfActions))}; got {brief(actions)}"
             )
         self.id, self.actions, self._make = id, actions, dict(make or {})
-        self._environment: Any = None
-        environment = self.environment
+        environment = self._environment = self._made(id)
+        self._specification = _specification_of(environment)
         self.version = str(_gymnasium().__version__)
         self.interface = Interface(
             observations_of(environment.observation_space), actions_of(environment.action_space)
@@ -71,15 +73,19 @@ class GymnasiumReward:
     def environment(self) -> Any:
         """The environment; each process makes one of its own."""
         if self._environment is None:
-            gymnasium = _gymnasium()
-            try:
-                self._environment = gymnasium.make(self.id, **self._make)
-            except Exception as error:  # environments raise whatever their authors chose
-                text = " ".join(f"{type(error).__name__}: {error}".split())
-                raise SettingsError(
-                    f"id must be an environment that Gymnasium can make; got {self.id!r} ({text})"
-                ) from error
+            self._environment = self._made(self._specification)
         return self._environment
+
+    def _made(self, which: Any) -> Any:
+        """Make the environment of a name or specification; another process may know the specification alone."""
+        gymnasium = _gymnasium()
+        try:
+            return gymnasium.make(which, **self._make)
+        except Exception as error:  # environments raise whatever their authors chose
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            raise SettingsError(
+                f"id must be an environment that Gymnasium can make; got {self.id!r} ({text})"
+            ) from error
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what another process needs: all but the environment."""
@@ -113,6 +119,20 @@ def _gymnasium() -> Any:
             'name must be a reward whose packages are installed: pip install "evomatrix[control]"; '
             f"got gymnasium ({error})"
         ) from error
+
+
+def _specification_of(environment: Any) -> Any:
+    """Return how an environment is registered, with code of the user's as the code itself.
+
+    Another process may not have registered the environment, and may not find the module of an entry point.
+    """
+    specification = _gymnasium().spec(environment.unwrapped.spec.id)
+    if isinstance(specification.entry_point, str):
+        module, _, name = specification.entry_point.partition(":")
+        code = getattr(import_module(module), name)
+        if is_of_the_user(code):
+            return replace(specification, entry_point=code)
+    return specification
 
 
 def observations_of(space: Any) -> Observations:

@@ -13,15 +13,26 @@ import tempfile
 import threading
 from functools import partial
 
+import gymnasium
 import numpy as np
+import pandas as pd
 import pytest
 import ray
 from same_tables import assert_equal
 
-from evo import REWARDS, EvoMatrixError, SettingsError
+from evo import (
+    REWARDS,
+    Actor,
+    EvoMatrixError,
+    Genome,
+    Phenotype,
+    SettingsError,
+    TaskSettings,
+)
 from evo.evolution.evolution import EvolutionError
 from evo.executors.travel import TravelError, pack, unpack
 from evo.storage.journal import read_journal
+from evo.storage.tables import TIMING_COLUMNS
 from experiments import ARMS, Callback, Dataset, Experiment, StopRun, resume, run, study
 from experiments.cli.app import main
 from experiments.settings.own_parts import REGISTRIES, list_parts, load_parts, own_parts
@@ -231,6 +242,95 @@ class Right:
     def evaluate(self, network, *, rng):
         return float(network.act([rng.uniform()])[0])
 """
+
+
+ENVIRONMENT = """
+import gymnasium
+import numpy as np
+
+SIZE = 0.5
+
+class Line(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-1, 1, (1,))
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place = self.np_random.uniform(-1, 1)
+        return np.float32([self.place]), {}
+
+    def step(self, action):
+        self.place = float(np.clip(self.place + SIZE * (2 * action - 1), -1, 1))
+        return np.float32([self.place]), -abs(self.place), False, False, {}
+
+gymnasium.register("Line-v0", entry_point="my_parts:Line", max_episode_steps=5)
+"""
+
+LINE = {
+    "name": "line",
+    "seeds": 1,
+    "task": {"id": "Line-v0", "episodes": 1, "test_episodes": 2},
+    "founders": {"hidden": 1},
+    "evolution": {"population": 2, "generations": 2},
+    "policy": {"name": "weighted"},
+    "baseline": {"arms": ["static"]},
+}
+
+
+@pytest.fixture
+def with_environment(tmp_path, clean):
+    """Return a function that loads a file which registers an environment of Gymnasium, and one that takes it away."""
+    file = tmp_path / "my_parts.py"
+
+    def forget():
+        gymnasium.registry.pop("Line-v0", None)
+        sys.modules.pop("my_parts", None)
+        sys.path[:] = [one for one in sys.path if one != str(tmp_path)]
+        file.unlink(missing_ok=True)
+        linecache.clearcache()
+        importlib.invalidate_caches()
+
+    def load(text):
+        forget()
+        file.write_text(text, "utf-8")
+        load_parts(str(file))
+
+    yield load, forget
+    forget()
+
+
+def test_an_own_environment_travels_with_the_reward(with_environment):
+    load, forget = with_environment
+    load(ENVIRONMENT)
+    reward = TaskSettings(id="Line-v0").make()
+    cargo = pack(reward)
+    forget()  # as in a worker
+    network = Phenotype(
+        Genome.from_matrix(np.eye(3, k=1, dtype=np.float32), n_inputs=1, n_outputs=2),
+        "squared_error",
+    )
+    returned, other = (
+        one.evaluate(Actor(network), rng=np.random.default_rng(3))
+        for one in (reward, unpack(cargo))
+    )
+    assert returned == other
+    assert returned[0] < 0
+
+
+@pytest.mark.slow
+def test_an_own_environment_gives_the_same_tables_on_ray(with_environment, tmp_path):
+    load, _ = with_environment
+    load(ENVIRONMENT)
+    experiment = Experiment(**LINE)
+    options = {"run_name": "line", "figures": False}
+    serial = run(experiment, workers=0, results=tmp_path / "serial", **options)
+    parallel = run(experiment, workers=2, results=tmp_path / "ray", **options)
+    for table in ("individuals", "comparison"):
+        frames = [getattr(one, table) for one in (serial, parallel)]
+        assert len(frames[0]) > 1
+        frames = [one.drop(columns=TIMING_COLUMNS & {*one.columns}) for one in frames]
+        pd.testing.assert_frame_equal(*frames, check_exact=True)
+    assert set(serial.individuals["status"]) == {"ok"}
 
 
 class Stop(Callback):
