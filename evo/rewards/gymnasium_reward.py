@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from cnn.checks import brief
 from evo.errors import SettingsError
-from evo.origin import is_of_the_user
+from evo.origin import is_of_the_user, origin_of
 from evo.phenotype.actor import Actor
 from evo.rewards.interface import LARGEST_BOUND, Actions, Interface, Observations
 
@@ -39,7 +39,9 @@ class GymnasiumReward:
     larger_is_better : dict
         That larger values of ``success`` are better.
     version : str
-        The version of Gymnasium.
+        The version of Gymnasium, and that of another installed package that the environment comes from.
+    source_hash : str or None
+        SHA-256 of the code of an environment of the user's own, and of how it is registered; None if a package has it.
     """
 
     def __init__(
@@ -59,6 +61,11 @@ class GymnasiumReward:
         environment = self._environment = self._made(id)
         self._specification = _specification_of(environment)
         self.version = str(_gymnasium().__version__)
+        self.source_hash: str | None = None
+        if is_of_the_user(self._specification.entry_point):
+            self.source_hash = origin_of(self._specification).source_hash
+        else:
+            self.version += _version_of_package(self._specification.entry_point)
         self.interface = Interface(
             observations_of(environment.observation_space), actions_of(environment.action_space)
         )
@@ -133,6 +140,17 @@ def _specification_of(environment: Any) -> Any:
         if is_of_the_user(code):
             return replace(specification, entry_point=code)
     return specification
+
+
+def _version_of_package(entry_point: Any) -> str:
+    """Return name and version of the installed package that has an entry point; nothing if that is Gymnasium."""
+    is_name = isinstance(entry_point, str)
+    module = entry_point if is_name else origin_of(entry_point, built_in=True).module
+    root = module.partition(":")[0].partition(".")[0]
+    if root == "gymnasium":
+        return ""
+    names = metadata.packages_distributions().get(root, [])
+    return "".join(f", {name} {metadata.version(name)}" for name in sorted({*names}))
 
 
 def observations_of(space: Any) -> Observations:

@@ -105,12 +105,13 @@ class EpisodeSource:
     def data_hash(self) -> str:
         """The SHA-256 of name, options, and the version or the code of the reward, in hexadecimal."""
         name = self.settings.name
+        code = REWARDS.origin(name) if name in REWARDS.own else self.reward
         parts = {
             "name": name,
             "id": self.settings.id,
             "options": self.settings.options,
             "version": self.version,
-            "source": REWARDS.origin(name).source_hash if name in REWARDS.own else None,
+            "source": getattr(code, "source_hash", None),
         }
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

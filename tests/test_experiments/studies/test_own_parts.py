@@ -29,11 +29,12 @@ from evo import (
     SettingsError,
     TaskSettings,
 )
+from evo.errors import ChangedError
 from evo.evolution.evolution import EvolutionError
 from evo.executors.travel import TravelError, pack, unpack
 from evo.storage.journal import read_journal
 from evo.storage.tables import TIMING_COLUMNS
-from experiments import ARMS, Callback, Dataset, Experiment, StopRun, resume, run, study
+from experiments import ARMS, Callback, Dataset, Experiment, StopRun, resume, run, study, verify
 from experiments.cli.app import main
 from experiments.settings.own_parts import REGISTRIES, list_parts, load_parts, own_parts
 
@@ -416,6 +417,23 @@ def test_a_file_of_own_parts_is_named_as_it_was_loaded_however_it_is_edited_late
     run(experiment, results=tmp_path, run_name="r", callbacks=[Stop()], workers=0, figures=False)
     files = read_journal(tmp_path / "r").entries[0]["parts"]
     assert files[str(tmp_path / "my_parts.py")].startswith(loaded)
+
+
+def test_a_run_does_not_go_on_with_another_environment(with_environment, tmp_path):
+    load, _ = with_environment
+    load(ENVIRONMENT)
+    options = {"workers": 0, "figures": False}
+    for name in ("same", "used"):
+        run(Experiment(**LINE), results=tmp_path, run_name=name, callbacks=[Stop()], **options)
+    load(f"{ENVIRONMENT}# a remark that changes nothing\n")
+    resume(tmp_path / "same", **options)
+    told = "the reward 'Line-v0' has changed since"
+    for old, new in (("SIZE = 0.5", "SIZE = 0.4"), ("max_episode_steps=5", "max_episode_steps=6")):
+        load(ENVIRONMENT.replace(old, new))
+        with pytest.raises(SettingsError, match=f"cannot go on as it began: {told}"):
+            resume(tmp_path / "used", **options)
+        with pytest.raises(ChangedError, match=f"cannot be computed again: {told}"):
+            verify(tmp_path / "same", workers=0)
 
 
 METRIC = """
