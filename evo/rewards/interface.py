@@ -73,10 +73,11 @@ class Actions:
     Attributes
     ----------
     kind : {"numbers", "discrete", "multi_discrete", "multi_binary"}
-        Numbers are outputs, scaled from the range between −1 and 1 to their bounds. A choice is the alternative of the
-        largest output, or is drawn. Yes or no is whether an output is above 0.
+        Numbers are outputs, scaled from the range between −1 and 1 to their bounds; with one bound alone, outputs are
+        cut there. A choice is the alternative of the largest output, or is drawn. Yes or no is whether an output is
+        above 0.
     low, high : tuple of float
-        Bounds of numbers; infinite where a number is the output as it is.
+        Bounds of numbers; infinite where there is none.
     shape : tuple of int
         Shape of an action of several numbers or choices.
     counts : tuple of int
@@ -111,7 +112,7 @@ class Actions:
         if self.kind == "multi_binary":
             return (outputs > 0).astype(np.int8).reshape(self.shape)
         scaled = self._low + (np.clip(outputs, -1.0, 1.0) + 1.0) * self._half
-        numbers = np.where(self._bounded, scaled, outputs)
+        numbers = np.where(self._bounded, scaled, np.clip(outputs, *self._limits))
         if self.dtype in _WHOLE:
             numbers = np.rint(np.nan_to_num(numbers)).clip(*_WHOLE[self.dtype])
         return numbers.astype(self.dtype).reshape(self.shape)
@@ -120,6 +121,7 @@ class Actions:
     _low: Any = field(init=False, repr=False, compare=False)
     _half: Any = field(init=False, repr=False, compare=False)
     _bounded: Any = field(init=False, repr=False, compare=False)
+    _limits: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Keep the bounds as arrays too, for `decode` is called in every step."""
@@ -127,6 +129,7 @@ class Actions:
         bounded = np.isfinite(low) & np.isfinite(high)
         object.__setattr__(self, "_start", self.start)
         object.__setattr__(self, "_bounded", bounded)
+        object.__setattr__(self, "_limits", (low, high))
         object.__setattr__(self, "_low", np.where(bounded, low, 0.0))
         half = np.where(bounded, high, 0.0) / 2.0 - np.where(bounded, low, 0.0) / 2.0
         object.__setattr__(self, "_half", half)
