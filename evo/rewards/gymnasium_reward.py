@@ -1,6 +1,6 @@
 """Environments of Gymnasium (Towers et al. 2024, https://gymnasium.farama.org) as rewards."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module, metadata
 from typing import Any, Literal, get_args
@@ -29,15 +29,19 @@ class GymnasiumReward:
         How a choice among actions is made.
     make : mapping, optional
         Further keyword parameters of ``gymnasium.make``, such as ``max_episode_steps``.
+    measures : sequence of str
+        Numbers of ``info`` that are measures: their values at the last step of an episode.
+    larger_is_better : mapping, optional
+        Whether larger values of these measures are better, by name.
 
     Attributes
     ----------
     n_inputs, n_outputs : int
     interface : Interface
     measures : dict
-        ``success``, if the environment has a threshold of its return: whether an episode reaches it.
+        ``success``, if the environment has a threshold of its return: whether an episode reaches it. Those of ``info``.
     larger_is_better : dict
-        That larger values of ``success`` are better.
+        That larger values of ``success`` are better, and what is given of others.
     version : str
         The version of Gymnasium, and that of another installed package that the environment comes from.
     source_hash : str or None
@@ -50,12 +54,24 @@ class GymnasiumReward:
         *,
         actions: ChoiceOfActions = "greedy",
         make: Mapping[str, Any] | None = None,
+        measures: Sequence[str] = (),
+        larger_is_better: Mapping[str, bool] | None = None,
     ) -> None:
         if not isinstance(id, str) or not id:
             raise SettingsError(f"id must be the name of an environment; got {brief(id)}")
         if actions not in get_args(ChoiceOfActions):
             raise SettingsError(
                 f"options.actions must be one of {', '.join(get_args(ChoiceOfActions))}; got {brief(actions)}"
+            )
+        if not isinstance(measures, list | tuple) or not all(
+            isinstance(one, str) for one in measures
+        ):
+            raise SettingsError(
+                f"options.measures must be names of numbers of info; got {brief(measures)}"
+            )
+        if larger_is_better is not None and not isinstance(larger_is_better, Mapping):
+            raise SettingsError(
+                f"options.larger_is_better must be true or false by names of measures; got {brief(larger_is_better)}"
             )
         self.id, self.actions, self._make = id, actions, dict(make or {})
         environment = self._environment = self._made(id)
@@ -73,8 +89,16 @@ class GymnasiumReward:
         self.n_outputs = self.interface.actions.n_outputs
         threshold = getattr(environment.spec, "reward_threshold", None)
         self.threshold = None if threshold is None else float(threshold)
-        self.measures = {} if threshold is None else {"success": "fraction"}
-        self.larger_is_better = dict.fromkeys(self.measures, True)
+        success = {} if threshold is None else {"success": "fraction"}
+        for name in measures:
+            if name in success:
+                raise SettingsError(
+                    "options.measures must not have success where the environment has a reward_threshold, which makes "
+                    f"this measure; got {brief(measures)}"
+                )
+        self._of_info = tuple(measures)
+        self.measures = success | dict.fromkeys(measures, "")
+        self.larger_is_better = dict.fromkeys(success, True) | dict(larger_is_better or {})
 
     @property
     def environment(self) -> Any:
@@ -109,12 +133,18 @@ class GymnasiumReward:
         total, over = 0.0, False
         while not over:
             action = decode(network.act(encode(observation)), drawn)
-            observation, reward, terminated, truncated, _ = environment.step(action)
+            observation, reward, terminated, truncated, info = environment.step(action)
             total += float(reward)
             over = bool(terminated or truncated)
-        if self.threshold is None:
-            return total, {}
-        return total, {"success": float(total >= self.threshold)}
+        success = {} if self.threshold is None else {"success": float(total >= self.threshold)}
+        return total, success | {name: self._number_of(info, name) for name in self._of_info}
+
+    def _number_of(self, info: Mapping[str, Any], name: str) -> Any:
+        if name not in info:
+            raise ValueError(
+                f"info of the last step of {self.id} must have {name}, a measure; it has {', '.join(info) or 'nothing'}"
+            )
+        return info[name]
 
 
 def _gymnasium() -> Any:

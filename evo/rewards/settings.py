@@ -66,7 +66,9 @@ class TaskSettings(Settings, frozen=True, extra="forbid"):
     options: dict[str, Any] = Field(
         default_factory=dict,
         description='Keyword parameters of the reward. gymnasium: actions = "greedy" or "sampled", how a choice is '
-        "made; make, a table with further parameters of gymnasium.make.",
+        "made; make, a table with further parameters of gymnasium.make; measures, names of numbers of info, whose "
+        "values at the last step of an episode are measures; larger_is_better, a table that says of these measures "
+        "whether larger values are better.",
     )
     episodes: int = Field(
         8,

@@ -11,7 +11,9 @@ from evo import Actor, Genome, Interface, Phenotype, Predictor, TaskSettings, lo
 from evo.errors import ResultsError, SettingsError
 from evo.files import write_arrays
 from evo.genome.codec import genome_to_arrays
+from evo.rewards import play
 from evo.rewards.gymnasium_reward import actions_of, observations_of
+from evo.rewards.reward import directions_of
 
 CART = TaskSettings(id="CartPole-v1")
 
@@ -185,6 +187,55 @@ def test_choices_are_drawn_by_the_softmax_of_their_outputs():
 def test_an_environment_that_cannot_be_made_is_told_in_one_line(settings, rule):
     with pytest.raises(SettingsError, match=rule):
         TaskSettings(**settings).make()
+
+
+class Counter(gymnasium.Env):
+    """Three steps, counted in `info` from the first one."""
+
+    observation_space, action_space = spaces.Box(-1, 1, (1,)), spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.steps += 1
+        return np.zeros(1, np.float32), 1.0, self.steps == 3, False, {"count": np.int64(self.steps)}
+
+
+@pytest.fixture
+def counter():
+    gymnasium.register("Counter-v0", entry_point=Counter, reward_threshold=3.0)
+    yield lambda **options: TaskSettings(id="Counter-v0", options=options).make()
+    del gymnasium.registry["Counter-v0"]
+
+
+def test_numbers_of_the_last_info_are_measures(counter):
+    reward = counter(measures=["count"], larger_is_better={"count": False})
+    network, rng = Phenotype(genome(1), "squared_error"), np.random.default_rng(0)
+    assert play(reward, network, [rng]).measures == {
+        **{"return": 3.0, "steps": 3.0},
+        **{"success": 1.0, "count": 3.0},
+    }
+    assert directions_of(reward) == {"return": True, "success": True, "count": False}
+    with pytest.raises(ValueError, match=r"info of the last step of Counter-v0 must have speed"):
+        counter(measures=["speed"]).evaluate(Actor(network), rng=rng)
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({"measures": "count"}, r"task\.options\.measures must be names .*got 'count'"),
+        ({"measures": ["success"]}, r"task\.options\.measures must not have success where"),
+        ({"measures": ["a b"]}, r"measures must have names of letters.*got 'a b'"),
+        ({"larger_is_better": ["count"]}, r"task\.options\.larger_is_better must be true or false"),
+        ({"larger_is_better": {"count": True}}, r"larger_is_better must be true or false by names"),
+    ],
+)
+def test_measures_of_info_that_cannot_be_are_refused(counter, options, rule):
+    with pytest.raises(SettingsError, match=rule):
+        counter(**options)
 
 
 def test_a_space_without_numbers_is_refused():
