@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "evo.selection.contract": "evo evo.genome",
     "evo.selection": "evo evo.genome evo.recombination evo.selection.contract",
     "evo.preparation": "evo",
-    "evo.rewards": "evo evo.genome evo.operators evo.phenotype evo.preparation evo.gradient_free"
+    "evo.rewards": "evo evo.genome evo.exchange evo.operators evo.phenotype evo.preparation evo.gradient_free"
     " evo.gradient_free.control evo.gradient_free.generation",
     "evo.evolution": "evo evo.genome evo.canonical evo.editing evo.initial evo.operators evo.policies evo.phenotype"
     " evo.recombination evo.selection evo.preparation evo.rewards",

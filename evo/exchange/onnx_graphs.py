@@ -197,6 +197,33 @@ def predictions_of_steps(
     return "probabilities", graph.add("Softmax", scores, axis=2)
 
 
+def scores_and_state(
+    graph: OnnxGraph, genome: Genome, observation: str
+) -> tuple[str, tuple[str, int] | None]:
+    """Add a network that acts on one observation of an episode, as :class:`evo.Actor` does.
+
+    Where the network has memory, that is, where a delayed edge begins at a neuron or a map, the graph gets an input
+    ``state``, float32 of shape (samples, values): what such nodes had after the last tick of the observation before.
+
+    Returns
+    -------
+    scores : str
+        The tensor of the output nodes' values.
+    state : (str, int) or None
+        The tensor of the state for the next observation, and its number of values; None without memory.
+    """
+    unrolled = _Unrolled(graph, genome, observation, sequence=False)
+    carried = unrolled.carried_blocks()
+    if not carried:
+        return unrolled.scores(), None
+    n_values = sum(map(unrolled.size_of, carried))
+    unrolled.begin_with(graph.input("state", "float32", (n_values,)), carried)
+    scores = unrolled.scores()
+    last = [unrolled.outputs[k, genome.ticks - 1] for k in carried]
+    flat = [graph.add("Flatten", one, axis=1) for one in last]
+    return scores, (unrolled.joined(flat), n_values)
+
+
 class _Unrolled:
     """A genome in a graph, tick after tick; neurons are tensors (samples, nodes), maps (samples, nodes, side, side)."""
 
@@ -207,6 +234,31 @@ class _Unrolled:
         self.values, self.bias = genome.values.astype(np.float32), genome.bias.astype(np.float32)
         self.outputs: dict[tuple[int, int], str] = {}  # of a block at a tick
         self.views: dict[tuple[str, MapTransform, bool], str] = {}
+        self.has_state = False
+
+    def carried_blocks(self) -> list[int]:
+        """Return the blocks that a delayed edge reads, but inputs."""
+        products = [one for block in self.blocks for one in block.products]
+        delayed = [one for one in products if one.delayed and not one.from_inputs]
+        return sorted({k for product in delayed for k, _ in product.parts})
+
+    def size_of(self, k: int) -> int:
+        """Return the number of values of a block."""
+        return len(self.blocks[k].nodes) * self.blocks[k].map_size ** 2
+
+    def begin_with(self, state: str, carried: list[int]) -> None:
+        """Take the values of some blocks before the first tick from a tensor, block after block."""
+        graph, end = self.graph, 0
+        self.has_state = True
+        for k in carried:
+            block, begin = self.blocks[k], end
+            end += self.size_of(k)
+            bounds = graph.integers(begin), graph.integers(end), graph.integers(1)
+            tensor = graph.add("Slice", state, *bounds)
+            if block.map_size > 1:
+                shape = (-1, len(block.nodes), block.map_size, block.map_size)
+                tensor = graph.add("Reshape", tensor, graph.integers(*shape))
+            self.outputs[k, -1] = tensor
 
     def scores(self) -> str:
         """Add all ticks; return the tensor of the output nodes' values after the last one."""
@@ -218,7 +270,8 @@ class _Unrolled:
         last = self.genome.ticks - 1
         for tick in range(last + 1):
             for k, block in enumerate(self.blocks):
-                if tick + block.delay <= last and block.features is None:
+                is_read = self.has_state or tick + block.delay <= last
+                if is_read and block.features is None:
                     net_input = self.net_input(k, tick)
                     self.outputs[k, tick] = ACTIVATIONS[block.activation](self.graph, net_input)
         place, count = np.full(self.genome.n_nodes, -1), 0
@@ -275,7 +328,7 @@ class _Unrolled:
         bias = self.bias[block.nodes]
         total: str | None = None
         for number, product in enumerate(block.products):
-            if product not in block.products_at(tick):
+            if not self.has_state and product not in block.products_at(tick):
                 continue
             name = f"block_{k}_product_{number}"
             multiply = self.matrix_product if size == 1 else self.convolution

@@ -113,8 +113,8 @@ class Actions:
             return (outputs > 0).astype(np.int8).reshape(self.shape)
         scaled = self._low + (np.clip(outputs, -1.0, 1.0) + 1.0) * self._half
         numbers = np.where(self._bounded, scaled, np.clip(outputs, *self._limits))
-        if self.dtype in _WHOLE:
-            numbers = np.rint(np.nan_to_num(numbers)).clip(*_WHOLE[self.dtype])
+        if self.dtype in WHOLE:
+            numbers = np.rint(np.nan_to_num(numbers)).clip(*WHOLE[self.dtype])
         return numbers.astype(self.dtype).reshape(self.shape)
 
     _start: Any = field(init=False, repr=False, compare=False)
@@ -142,7 +142,7 @@ def _limits_of(name: str) -> tuple[float, float]:
     return float(limits.min), largest if int(largest) <= limits.max else math.nextafter(largest, 0)
 
 
-_WHOLE = {
+WHOLE = {
     f"{sign}int{bits}": _limits_of(f"{sign}int{bits}")
     for sign in ("", "u")
     for bits in (8, 16, 32, 64)
@@ -254,7 +254,7 @@ def _check_actions(given: Actions) -> None:
         wanted = given.n_outputs if given.kind == "numbers" else 0
         if not _are_numbers(value) or np.isnan(value).any() or len(value) != wanted:
             raise ValueError(f"{where} {wanted} numbers as {name}; got {brief(value)}")
-    if given.dtype not in ("float32", *_WHOLE):
+    if given.dtype not in ("float32", *WHOLE):
         raise ValueError(
             f"{where} a dtype that is float32 or of whole numbers; got {brief(given.dtype)}"
         )

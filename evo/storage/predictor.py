@@ -37,6 +37,7 @@ from evo.preparation import (
 )
 from evo.preparation.labels import to_values
 from evo.rewards import Interface
+from evo.rewards.onnx_acting import acting_to_onnx
 
 FORMAT = "evomatrix-network-1"
 """The format of an evolved network's file."""
@@ -479,6 +480,30 @@ class Predictor(RawPredictor):
         """Forget all observations: the next one is the first of an episode."""
         if self._actor is not None:
             self._actor.reset()
+
+    def to_onnx(self) -> Any:
+        """Return the predictor as an ONNX model, with its preparation and its labels, or with its interface.
+
+        Returns
+        -------
+        onnx.ModelProto
+            Of a network that samples have trained, as :meth:`RawPredictor.to_onnx`. A network that acts has the input
+            ``observation``, shape (samples, numbers): an observation as the environment gives it, flat, float64, or
+            int64 if it is of choices. Its outputs are ``values``, those of the output nodes, and ``action``, what
+            :meth:`act` returns without `rng`. A network with memory also has the input ``state``, float32 of shape
+            (samples, n), and the output ``next_state``: the state for the next observation of the episode, which
+            begins with zeros.
+
+        Raises
+        ------
+        ImportError
+            If ONNX is not installed.
+        ValueError
+            If a node has an own activation.
+        """
+        if self.acts:
+            return acting_to_onnx(self.network.to_genome(), self.interface)
+        return super().to_onnx()
 
     def save(self, path: str | Path) -> Path:
         """Write the network to one ``.npz`` file; :func:`load_network` reads it.
