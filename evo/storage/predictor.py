@@ -75,7 +75,11 @@ class RawPredictor(ABC):
     ----------
     unseen_categories : dict of str to int
         After a prediction: for each column, how many values were categories that the training part did not have.
+    acts : bool
+        Whether a reward has judged the network; then it acts, and predicts nothing.
     """
+
+    acts = False
 
     def __init__(
         self,
@@ -195,6 +199,8 @@ class RawPredictor(ABC):
         DataError
             If a row cannot be used: another number of features, a missing column, a number that is not finite, a value
             that is missing although no sample of the training data lacked it. It is a ``ValueError``.
+        ValueError
+            If a reward judged the network: :meth:`Predictor.act` acts on observations.
         """
         output, prepared = self._output(X)
         if self.classes is not None:
@@ -210,7 +216,7 @@ class RawPredictor(ABC):
         ValueError
             In regression; otherwise as :meth:`predict`.
         """
-        if self.classes is None:
+        if self.classes is None and not self.acts:
             raise ValueError("predict_proba needs classes; this network does regression")
         return self._of_sequences(*self._output(X))
 
@@ -273,6 +279,11 @@ class RawPredictor(ABC):
 
     def _output(self, X: object) -> tuple[FloatArray, Prepared]:
         """Compute probabilities or values from raw rows, shape (n_targets, n_outputs); return the rows too."""
+        if self.acts:
+            raise ValueError(
+                "predict, predict_proba and score need a network that samples have trained; a reward judged this "
+                "network: act(observation) gives the action for one observation of an episode"
+            )
         prepared = self.preparation.transform(X, dtype=self._dtype)
         self.unseen_categories = prepared.unseen
         if prepared.unseen:

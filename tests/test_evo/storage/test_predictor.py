@@ -67,6 +67,18 @@ def test_the_score_of_a_classifier_is_its_accuracy(classifier):
     assert classifier.score(X, labels) == pytest.approx(2 / 3)
 
 
+def test_a_network_that_a_reward_judged_acts_and_predicts_nothing(two_by_three, tmp_path):
+    network = Predictor(two_by_three, loss="squared_error", acts=True)
+    network.save(tmp_path / "net.npz")
+    for one in (network, load_network(tmp_path / "net.npz")):
+        for ask in (one.predict, one.predict_proba, lambda X, one=one: one.score(X, X)):
+            with pytest.raises(
+                ValueError, match=r"need a network that samples .* act\(observation\)"
+            ):
+                ask(X)
+        np.testing.assert_allclose(one.act(X[0]), X[0] @ [[1.0, -1.0, 0.5], [0.0, 2.0, 1.0]])
+
+
 def test_integer_labels_stay_integers(two_by_three, tmp_path):
     network = Predictor(two_by_three, loss="cross_entropy", classes=np.unique([7, 3, 5]))
     network.save(tmp_path / "net.npz")
