@@ -73,9 +73,14 @@ class Actor:
         Raises
         ------
         ValueError
-            If the observation has another number of numbers, or one that is not finite.
+            If the observation is no array of numbers, has another number of them, or one that is not finite.
         """
-        given = np.ascontiguousarray(observation, dtype=self._dtype).ravel()
+        try:
+            given = np.ascontiguousarray(observation, dtype=self._dtype).ravel()
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"observation must have {self.n_inputs} numbers; got {brief(observation)}"
+            ) from error
         if given.shape[0] != self.n_inputs:
             raise ValueError(
                 f"observation must have {self.n_inputs} numbers; got shape {np.shape(observation)}"

@@ -6,6 +6,7 @@ from importlib import import_module, metadata
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cnn.checks import brief
 from evo.errors import SettingsError
@@ -125,14 +126,19 @@ class GymnasiumReward:
     def evaluate(
         self, network: Actor, *, rng: np.random.Generator
     ) -> tuple[float, dict[str, float]]:
-        """Play one episode, until the environment ends or cuts it."""
-        environment, interface = self.environment, self.interface
-        encode, decode = interface.observations.encode, interface.actions.decode
+        """Play one episode, until the environment ends or cuts it.
+
+        Raises
+        ------
+        ValueError
+            If the environment returns an observation that is not of its space.
+        """
+        environment, decode = self.environment, self.interface.actions.decode
         drawn = rng if self.actions == "sampled" else None
         observation, _ = environment.reset(seed=int(rng.integers(2**31)))
         total, over = 0.0, False
         while not over:
-            action = decode(network.act(encode(observation)), drawn)
+            action = decode(network.act(self._encoded(observation)), drawn)
             observation, reward, terminated, truncated, info = environment.step(action)
             total += float(reward)
             over = bool(terminated or truncated)
@@ -145,6 +151,15 @@ class GymnasiumReward:
                 f"info of the last step of {self.id} must have {name}, a measure; it has {', '.join(info) or 'nothing'}"
             )
         return info[name]
+
+    def _encoded(self, observation: Any) -> NDArray[np.float64]:
+        """Return an observation as inputs; if it is not of its space, name the environment."""
+        try:
+            return self.interface.observations.encode(observation)
+        except ValueError as error:
+            raise ValueError(
+                f"environment {self.id!r} must return what its observation_space declares: {error}"
+            ) from error
 
 
 def _gymnasium() -> Any:

@@ -48,13 +48,37 @@ class Observations:
         return len(self.offset) if self.kind == "numbers" else sum(self.counts)
 
     def encode(self, observation: ArrayLike) -> NDArray[np.float64]:
-        """Return an observation as inputs, shape (n_inputs,)."""
-        given = np.asarray(observation).ravel()
-        if self.kind == "numbers":
+        """Return an observation as inputs, shape (n_inputs,).
+
+        Raises
+        ------
+        ValueError
+            If it has another number of numbers or choices, or a choice is none of the alternatives.
+        """
+        on_numbers = self.kind == "numbers"
+        n = self.n_inputs if on_numbers else len(self.counts)
+        try:
+            given = np.asarray(observation)
+        except ValueError:  # lists of unequal lengths
+            given = np.empty(0, np.object_)
+        if given.dtype.kind not in ("biuf" if on_numbers else "biu") or given.size != n:
+            shape = f" of shape {given.shape}" if given.dtype.kind in "biuf" else ""
+            raise ValueError(
+                f"observation must have shape ({n},), or another of as many {'' if on_numbers else 'whole '}numbers; "
+                f"got {type(observation).__name__}{shape}"
+            )
+        given = given.ravel()
+        if on_numbers:
             inputs: NDArray[np.float64] = (given - self._offset) / self._scale
             return inputs
+        chosen = given - self.start
+        if (chosen < 0).any() or (chosen >= self.counts).any():
+            raise ValueError(
+                f"observation must have choices among {brief(self.counts)} alternatives from {brief(self.start)} on; "
+                f"got {brief(given.tolist())}"
+            )
         inputs = np.zeros(self.n_inputs)
-        inputs[np.cumsum([0, *self.counts[:-1]]) + given - self.start] = 1.0
+        inputs[np.cumsum([0, *self.counts[:-1]]) + chosen] = 1.0
         return inputs
 
     _offset: Any = field(init=False, repr=False, compare=False)

@@ -478,7 +478,8 @@ class Predictor(RawPredictor):
         Raises
         ------
         ValueError
-            If the observation has another number of numbers.
+            If the observation is no array of numbers or has another number of them, or a choice is none of the
+            alternatives.
         """
         if self._actor is None:
             self._actor = Actor(self.network)

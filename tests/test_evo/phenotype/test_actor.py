@@ -115,6 +115,11 @@ def test_an_observation_of_another_size_is_refused():
     actor = Actor(Phenotype(drawn(1, 1), "squared_error"))
     with pytest.raises(ValueError, match=r"observation must have 3 numbers; got shape \(2,\)"):
         actor.act([1.0, 2.0])
+    for other in ({"x": 1.0}, [[1.0, 2.0], [3.0]], "left"):
+        with pytest.raises(
+            ValueError, match=r"observation must have 3 numbers; got (.*x|.*2|'left)"
+        ):
+            actor.act(other)
     with pytest.raises(
         ValueError, match=r"observation must have finite numbers; got \[1.0, nan, 2.0\]"
     ):

@@ -74,6 +74,49 @@ def test_observations_become_inputs(space, observation, inputs):
     np.testing.assert_allclose(found.encode(observation), inputs)
 
 
+@pytest.mark.parametrize(
+    ("space", "observation", "rule"),
+    [
+        (spaces.Box(-1, 1, (3,)), 0.5, r"shape \(3,\), .*; got float of shape \(\)$"),
+        (spaces.Box(-1, 1, (3,)), [0.5], r"shape \(3,\), .*; got list of shape \(1,\)$"),
+        (spaces.Box(-1, 1, (1,)), [0.5, 0.1], r"shape \(1,\), .*; got list of shape \(2,\)$"),
+        (spaces.Box(-1, 1, (1,)), {"x": 0.5}, r"shape \(1,\), .*; got dict$"),
+        (spaces.Box(-1, 1, (2,)), [[0.5, 1.0], [0.5]], r"shape \(2,\), .*; got list$"),
+        (spaces.Discrete(3), 0.5, r"shape \(1,\), .* whole numbers; got float of shape \(\)$"),
+        (
+            spaces.Discrete(3, start=2),
+            5,
+            r"choices among \(3,\) alternatives from 2 on; got \[5\]$",
+        ),
+        (spaces.MultiDiscrete([2, 3]), [2, 0], r"choices among .* from 0 on; got \[2, 0\]$"),
+        (spaces.MultiDiscrete([2, 3]), 1, r"shape \(2,\), .* whole numbers; got int of shape"),
+    ],
+)
+def test_observations_of_another_space_are_refused(space, observation, rule):
+    found = observations_of(space)
+    with pytest.raises(ValueError, match=f"^observation must have {rule}"):
+        found.encode(observation)
+
+
+class Deceiver(gymnasium.Env):
+    """Returns other observations than it declares."""
+
+    observation_space, action_space = spaces.Box(-1, 1, (3,)), spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+
+def test_an_environment_that_returns_other_observations_than_it_declares_is_named():
+    gymnasium.register("Deceiver-v0", entry_point=Deceiver)
+    reward = TaskSettings(id="Deceiver-v0", options={"make": {"disable_env_checker": True}}).make()
+    network = Actor(Phenotype(genome(n_inputs=3), "squared_error"))
+    rule = r"^environment 'Deceiver-v0' must return .* declares: observation must have shape \(3,\)"
+    with pytest.raises(ValueError, match=rule):
+        reward.evaluate(network, rng=np.random.default_rng(0))
+
+
 ACTED = [
     (spaces.Discrete(3, start=-1), [0.1, 0.3, 0.2], 0),
     (spaces.MultiDiscrete([2, 3]), [0.0, 1.0, 3.0, 2.0, 1.0], [1, 0]),
