@@ -128,12 +128,23 @@ class Block:
 
 
 def genome_of(network: Genome | Network) -> Genome:
-    """Return a genome as it is, and the genome of a CNN; raise TypeError for anything else."""
+    """Return a genome as it is, and the genome of a CNN; raise TypeError for anything else.
+
+    A predictor is told from other things, for it is what people have in hand.
+    """
     if isinstance(network, Genome):
         return network
     if isinstance(network, Network):
         return from_cnn(network)
-    raise TypeError(f"network must be a Genome or a cnn.Network; got {brief(network)}")
+    got = brief(network)
+    for part in ("genome", "network"):
+        if hasattr(network, "to_onnx") and isinstance(
+            getattr(network, part, None), Genome | Network
+        ):
+            kind = type(network).__name__
+            got = f"a {kind}: it has to_onnx(), with all that it knows, and its {part} is the network alone"
+            break
+    raise TypeError(f"network must be a Genome or a cnn.Network; got {got}")
 
 
 def check_sequence(genome: Genome, sequence: bool) -> None:

@@ -29,7 +29,8 @@ def to_onnx(network: Genome | Network, *, loss: str | None = None, sequence: boo
     Parameters
     ----------
     network : Genome or cnn.Network
-        A CNN must be one that :func:`evo.from_cnn` converts. Weights are rounded to float32.
+        A CNN must be one that :func:`evo.from_cnn` converts. Weights are rounded to float32. It has neither the
+        preparation of inputs nor the state of an episode, which :meth:`evo.Predictor.to_onnx` brings along.
     loss : str, optional
         A key of :data:`cnn.training.losses.LOSSES`. By default the output ``scores`` has the values of the output
         nodes. With a loss it has the predictions of :meth:`evo.Phenotype.output`: after a softmax, named

@@ -27,7 +27,8 @@ def to_torch(network: Genome | Network) -> Any:
     Parameters
     ----------
     network : Genome or cnn.Network
-        A CNN must be one that :func:`evo.from_cnn` converts.
+        A CNN must be one that :func:`evo.from_cnn` converts. It has no preparation of inputs, and no state that lasts
+        from one observation of an episode to the next.
 
     Returns
     -------

@@ -17,6 +17,7 @@ from evo import (
     Preparation,
     from_cnn,
     to_onnx,
+    to_torch,
 )
 from evo.exchange import blocks
 from evo.preparation import Normalization, Origin, Schema, Sequences, SequenceSchema
@@ -141,6 +142,16 @@ def test_wrong_options_are_refused(random_genome, options, message):
 def test_something_else_is_refused():
     with pytest.raises(TypeError, match=r"network must be a Genome or a cnn.Network; got \[\]"):
         to_onnx([])
+
+
+@pytest.mark.parametrize("convert", [to_onnx, to_torch])
+def test_a_predictor_is_told_its_own_way(random_genome, convert):
+    predictor = Predictor(random_genome(np.random.default_rng(0)), loss="squared_error")
+    with pytest.raises(TypeError, match=r"got a Predictor: it has to_onnx\(\), .* its genome is"):
+        convert(predictor)
+    baseline = BaselinePredictor(lenet5(rng=np.random.default_rng(0)))
+    with pytest.raises(TypeError, match=r"got a BaselinePredictor: .* its network is"):
+        convert(baseline)
 
 
 def test_without_onnx_one_line_says_how_to_install_it(random_genome, monkeypatch):
