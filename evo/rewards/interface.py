@@ -71,23 +71,28 @@ class Observations:
         if on_numbers:
             inputs: NDArray[np.float64] = (given - self._offset) / self._scale
             return inputs
-        chosen = given - self.start
-        if (chosen < 0).any() or (chosen >= self.counts).any():
+        chosen = given.astype(np.int64) - self.start
+        if ((chosen < 0) | (chosen >= self._counts)).any():
             raise ValueError(
                 f"observation must have choices among {brief(self.counts)} alternatives from {brief(self.start)} on; "
                 f"got {brief(given.tolist())}"
             )
         inputs = np.zeros(self.n_inputs)
-        inputs[np.cumsum([0, *self.counts[:-1]]) + chosen] = 1.0
+        inputs[self._first + chosen] = 1.0
         return inputs
 
     _offset: Any = field(init=False, repr=False, compare=False)
     _scale: Any = field(init=False, repr=False, compare=False)
+    _counts: Any = field(init=False, repr=False, compare=False)
+    _first: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Keep the numbers as arrays too, for `encode` is called in every step."""
         object.__setattr__(self, "_offset", np.array(self.offset, np.float64))
         object.__setattr__(self, "_scale", np.array(self.scale, np.float64))
+        counts = np.array(self.counts, np.int64)
+        object.__setattr__(self, "_counts", counts)
+        object.__setattr__(self, "_first", np.cumsum(counts) - counts)  # input of each choice
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ OBSERVED = [
     (spaces.Box(0, 255, (2, 2), np.uint8), [[0, 255], [255, 0]], [-1, 1, 1, -1]),
     (spaces.Discrete(3, start=5), 6, [0, 1, 0]),
     (spaces.MultiDiscrete([2, 3]), [1, 2], [0, 1, 0, 0, 1]),
+    (spaces.MultiDiscrete([2, 3], np.uint64), np.uint64([1, 2]), [0, 1, 0, 0, 1]),
+    (spaces.Discrete(2, start=-1), np.uint8(0), [0, 1]),
     (spaces.MultiDiscrete([3, 3], start=[1, 1]), [1, 1], [1, 0, 0, 1, 0, 0]),
     (spaces.MultiDiscrete([[2], [3]], start=[[4], [-1]]), [[5], [1]], [0, 1, 0, 0, 1]),
     (spaces.MultiBinary(3), [1, 0, 1], [1, 0, 1]),
