@@ -115,9 +115,10 @@ class GymnasiumReward:
             return gymnasium.make(which, **self._make)
         except Exception as error:  # environments raise whatever their authors chose
             text = " ".join(f"{type(error).__name__}: {error}".split())
-            raise SettingsError(
-                f"id must be an environment that Gymnasium can make; got {self.id!r} ({text})"
-            ) from error
+            told = f"id must be an environment that Gymnasium can make; got {self.id!r} ({text})"
+            if isinstance(error, gymnasium.error.UnregisteredEnv):
+                told += "; --parts FILE, or an import in a script, loads a file that registers one"
+            raise SettingsError(told) from error
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what another process needs: all but the environment."""

@@ -223,7 +223,7 @@ def test_choices_are_drawn_by_the_softmax_of_their_outputs():
     [
         (
             {"id": "Nowhere-v0"},
-            r"task\.id must be an environment that Gymnasium can make; got 'Now",
+            r"task\.id must be an environment that Gymnasium can make; got 'Now.*; --parts FILE, or an import",
         ),
         ({"id": "CartPole-v1", "options": {"actions": "best"}}, r"task\.options\.actions must be"),
         ({"id": "CartPole-v1", "options": {"speed": 2}}, r"task\.options must be .*got 'speed'"),
