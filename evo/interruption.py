@@ -67,6 +67,19 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
+def kept_handlers() -> Iterator[None]:
+    """Undo what other code does to the handlers of these signals: ``ray.init`` lets SIGTERM end with exit code 15."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in SIGNALS if in_main_thread}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # not set by Python
+                signal.signal(number, handler)
+
+
+@contextmanager
 def shielded() -> Iterator[None]:
     """Put off interruptions until the block is over."""
     _Shield.depth += 1

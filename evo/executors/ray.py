@@ -55,6 +55,7 @@ from evo.executors.parcels import (
 from evo.executors.scheduler import Answer, ClusterError, Event, Loss, Ready, Scheduler
 from evo.executors.travel import TRAVELLING, cloudpickle, pack, unpack
 from evo.genome.genome import Genome
+from evo.interruption import kept_handlers
 from evo.time_account import counting_time, spending, time_spent
 
 __all__ = ["EXISTING", "ClusterError", "RayExecutor"]
@@ -431,11 +432,12 @@ class RayExecutor:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if self.address is not None:
             _check_reachable(self.address)
-            ray.init(address=self.address, **options)
+            with kept_handlers():
+                ray.init(address=self.address, **options)
             return
         options["include_dashboard"] = False
         options["num_cpus"] = max(self.n_workers, usable_cores())
-        with _on_loopback():
+        with _on_loopback(), kept_handlers():
             ray.init(address="local", **options)
 
     def _count_workers(self) -> None:

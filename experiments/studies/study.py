@@ -183,6 +183,7 @@ def run_study(
         _check_settings(folder / name, experiment)
     before = read_plan(folder).runs if (folder / STUDY).is_file() else {}
     begun = _begun_in(folder, {**before, **planned})
+    _check_seeds_alike(folder, begun, planned)
     _check_alike(folder, begun, data, fitness)
     change = _change_of_code(folder, begun) if planned.keys() - begun.keys() else ""
     if change and study.halving is not None:  # it compares all cells
@@ -409,6 +410,33 @@ def _check_settings(run_folder: Path, experiment: Experiment) -> None:
         raise SettingsError(
             f"folder: {run_folder} was begun with something else ({other}); take another folder, or delete it"
         )
+
+
+def _check_seeds_alike(
+    folder: Path, begun: Mapping[str, Experiment], planned: Mapping[str, Experiment]
+) -> None:
+    """Raise SettingsError if a cell has begun with other settings and another seed: its seeds are counted as alike."""
+    first: dict[str, tuple[str, Any]] = {}
+    for name, experiment in begun.items():
+        first.setdefault(_cell_of(name), (name, _but_seed(experiment)))
+    for name, experiment in planned.items():
+        if (known := first.get(_cell_of(name))) is None:
+            continue
+        other = first_difference(known[1], _but_seed(experiment))
+        if other is not None:
+            raise SettingsError(
+                f"folder: {folder / known[0]} was begun with something else than {name} ({other}); take another "
+                "folder, or delete it"
+            )
+
+
+def _cell_of(run: str) -> str:
+    return run.rpartition("-seed-")[0]
+
+
+def _but_seed(experiment: Experiment) -> Any:
+    """Return the settings of a run as JSON values, without its seed and what it used."""
+    return json.loads(experiment.model_dump_json(exclude={"seed", "seeds", "used"}))
 
 
 def _one_by_one(cells: Mapping[str, Experiment]) -> Iterator[tuple[str, Experiment]]:

@@ -526,15 +526,18 @@ def test_a_study_does_not_begin_runs_with_other_code_unless_it_is_forced_and_run
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code", "workers"),
+    [(signal.SIGTERM, 143, 0), (signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 0)],
+)
 def test_a_signal_ends_a_run_with_its_code_and_says_how_to_go_on(
-    tmp_path, number, code, minds_ctrl_c
+    tmp_path, number, code, workers, minds_ctrl_c
 ):
     settings = {**SETTINGS, "evolution": {**SETTINGS["evolution"], "generations": 10_000}}
     (tmp_path / "long.json").write_text(json.dumps(settings))
-    command = [sys.executable, "-m", "experiments", "run", "long.json", "--workers", "0"]
+    command = [sys.executable, "-m", "experiments", "run", "long.json"]
     process = subprocess.Popen(
-        command,
+        [*command, "--workers", str(workers)],
         cwd=tmp_path,
         text=True,
         stdout=subprocess.PIPE,

@@ -2,7 +2,9 @@
 
 import copy
 import math
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -449,6 +451,23 @@ def test_a_folder_with_other_settings_is_refused_before_any_work(finished):
     assert "training.learning_rate: 0.1, now 0.2" in str(caught.value)
     assert str(folder / "mlp-seed-0") in str(caught.value)
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_further_seeds_of_an_arm_have_its_settings(finished, tmp_path):
+    folder, _ = finished
+    before = sorted(folder.iterdir())
+    other = study_of(**DECLARED, seed=2, training={"learning_rate": 0.2})
+    with pytest.raises(SettingsError) as caught:
+        run_study(other, arms=["alone"], folder=folder, workers=0, figures=False)
+    assert str(caught.value) == (
+        f"folder: {folder / 'alone-seed-0'} was begun with something else than alone-seed-2 "
+        "(training.learning_rate: 0.1, now 0.2); take another folder, or delete it"
+    )
+    assert sorted(folder.iterdir()) == before
+    copied = Path(shutil.copytree(folder, tmp_path / "runs"))
+    same = study_of(**DECLARED, seed=2, seeds=1)
+    run_study(same, arms=["mlp"], folder=copied, workers=0, figures=False)
+    assert (copied / "mlp-seed-2").exists()
 
 
 def test_a_file_is_no_folder(tmp_path):
