@@ -114,14 +114,9 @@ def current_layer_sizes(editor: GenomeEditor, sizes: Sequence[int]) -> tuple[int
     ValueError
         If a layer is not a range of node indices, or is empty.
     """
-    founder_layer = np.repeat(np.arange(len(sizes)), sizes)
-    ids = editor.ids
-    known = np.flatnonzero(ids < len(founder_layer))
-    if len(known) == 0 or known[0] > 0:
+    if editor.ids[0] >= sum(sizes):
         raise ValueError("the first nodes must be the inputs of a layered founder; got others")
-    # A node that the founder did not have belongs to the layer of the node before it.
-    at = np.repeat(known, np.diff(np.append(known, len(ids))))
-    layers = founder_layer[ids[at]]
+    layers = layer_of_nodes(editor, sizes)
     counts = np.bincount(layers, minlength=len(sizes))
     if (np.diff(layers) < 0).any() or (counts == 0).any():
         raise ValueError(
@@ -129,6 +124,25 @@ def current_layer_sizes(editor: GenomeEditor, sizes: Sequence[int]) -> tuple[int
             f"got {counts.tolist()} nodes in its layers"
         )
     return tuple(counts.tolist())
+
+
+def layer_of_nodes(editor: GenomeEditor, sizes: Sequence[int]) -> NDArray[np.intp]:
+    """Return the founder's layer of each node, in whatever order they are.
+
+    A node that the founder did not have belongs to the layer of the node before it, or to the first one after the
+    inputs.
+
+    Parameters
+    ----------
+    editor : GenomeEditor
+    sizes : sequence of int
+        The layer sizes of the founder.
+    """
+    ids, of_founder = editor.ids, np.repeat(np.arange(len(sizes)), sizes)
+    is_founders = ids < len(of_founder)
+    before = np.maximum.accumulate(np.where(is_founders, np.arange(len(ids)), -1))
+    layers = np.where(before < 0, 0, of_founder[ids[before] * (before >= 0)])
+    return np.where(is_founders, layers, np.maximum(layers, 1))
 
 
 # -- levels of any network ---------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import FloatArray, Genome, Role
-from evo.operators.layers import current_layer_sizes, layers_of
+from evo.operators.layers import current_layer_sizes, layer_of_nodes, layers_of
 from evo.operators.operation import Operation, ProposalContext
 from evo.operators.registry import OPERATORS, apply_operation
 from evo.operators.screening import size_of
@@ -161,12 +161,16 @@ def keep_n_active(genome: Genome, before: Genome, layers: Sequence[int]) -> Geno
         A layer has fewer edges than before if several weights equal its threshold.
     """
     editor = GenomeEditor(genome, origins=False)
+    n_active = _active_degree(before)
     if not layers:
-        keep: dict[str, Any] = {"keep": int(before.active_mask().sum())}
-    else:
-        sizes = current_layer_sizes(editor, layers)
-        keep = {"layers": [*sizes], "keep": _sum_by_layer(_active_degree(before), sizes).tolist()}
-    apply_operation(editor, "A", {"threshold": keep, "drop": False})
+        editor.set_threshold(editor.keeping_threshold(int(n_active.sum())))
+        return editor.freeze()
+    layer_of = layer_of_nodes(editor, layers)
+    thresholds: FloatArray = np.zeros(editor.n_nodes, editor.dtype)
+    for layer in range(1, len(layers)):
+        nodes = np.flatnonzero(layer_of == layer)
+        thresholds[nodes] = editor.keeping_threshold(int(n_active[nodes].sum()), nodes)
+    editor.set_threshold(thresholds)
     return editor.freeze()
 
 

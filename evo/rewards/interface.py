@@ -115,6 +115,10 @@ class Actions:
         The first alternative, or that of each choice.
     dtype : str
         The dtype of numbers: ``"float32"``, or one of whole numbers, to which numbers are rounded.
+    is_bounded : ndarray of bool, shape (numbers,)
+        Whether a number has both bounds.
+    first, half_range : ndarray of float64, shape (numbers,)
+        The lower bound of such a number, and half the distance to its upper bound; 0 for other numbers.
     """
 
     kind: ActionKind
@@ -140,16 +144,16 @@ class Actions:
             return chosen.reshape(self.shape)
         if self.kind == "multi_binary":
             return (outputs > 0).astype(np.int8).reshape(self.shape)
-        scaled = self._low + (np.clip(outputs, -1.0, 1.0) + 1.0) * self._half
-        numbers = np.where(self._bounded, scaled, np.clip(outputs, *self._limits))
+        scaled = self.first + (np.clip(outputs, -1.0, 1.0) + 1.0) * self.half_range
+        numbers = np.where(self.is_bounded, scaled, np.clip(outputs, *self._limits))
         if self.dtype in WHOLE:
             numbers = np.rint(np.nan_to_num(numbers)).clip(*WHOLE[self.dtype])
         return numbers.astype(self.dtype).reshape(self.shape)
 
+    is_bounded: NDArray[np.bool_] = field(init=False, repr=False, compare=False)
+    first: NDArray[np.float64] = field(init=False, repr=False, compare=False)
+    half_range: NDArray[np.float64] = field(init=False, repr=False, compare=False)
     _start: Any = field(init=False, repr=False, compare=False)
-    _low: Any = field(init=False, repr=False, compare=False)
-    _half: Any = field(init=False, repr=False, compare=False)
-    _bounded: Any = field(init=False, repr=False, compare=False)
     _limits: Any = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -157,11 +161,11 @@ class Actions:
         low, high = np.array(self.low, np.float64), np.array(self.high, np.float64)
         bounded = np.isfinite(low) & np.isfinite(high)
         object.__setattr__(self, "_start", self.start)
-        object.__setattr__(self, "_bounded", bounded)
         object.__setattr__(self, "_limits", (low, high))
-        object.__setattr__(self, "_low", np.where(bounded, low, 0.0))
+        object.__setattr__(self, "is_bounded", bounded)
+        object.__setattr__(self, "first", np.where(bounded, low, 0.0))
         half = np.where(bounded, high, 0.0) / 2.0 - np.where(bounded, low, 0.0) / 2.0
-        object.__setattr__(self, "_half", half)
+        object.__setattr__(self, "half_range", half)
 
 
 def _limits_of(name: str) -> tuple[float, float]:

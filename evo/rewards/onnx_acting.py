@@ -93,16 +93,14 @@ def _multi_binary(graph: OnnxGraph, scores: str, actions: Actions) -> _Decoded:
 
 
 def _numbers(graph: OnnxGraph, scores: str, actions: Actions) -> _Decoded:
-    low, high = (np.array(one, np.float64) for one in (actions.low, actions.high))
-    bounded = np.isfinite(low) & np.isfinite(high)
-    first, half = np.where(bounded, low, 0.0), np.where(bounded, high / 2 - low / 2, 0.0)
+    low, high = (graph.constant(np.array(one, np.float64)) for one in (actions.low, actions.high))
+    first, half_range = graph.constant(actions.first), graph.constant(actions.half_range)
     one = graph.constant(np.float32(1))
     cut = graph.add("Clip", scores, graph.constant(np.float32(-1)), one)
     above = _as(graph, graph.add("Add", cut, one), "float64")
-    scaled = graph.add("Add", graph.add("Mul", above, graph.constant(half)), graph.constant(first))
-    numbers = graph.add("Max", _as(graph, scores, "float64"), graph.constant(low))
-    numbers = graph.add("Min", numbers, graph.constant(high))
-    numbers = graph.add("Where", graph.constant(bounded), scaled, numbers)
+    scaled = graph.add("Add", graph.add("Mul", above, half_range), first)
+    numbers = graph.add("Min", graph.add("Max", _as(graph, scores, "float64"), low), high)
+    numbers = graph.add("Where", graph.constant(actions.is_bounded), scaled, numbers)
     if actions.dtype in WHOLE:
         zero, (least, most) = graph.constant(np.float64(0)), np.array(WHOLE[actions.dtype])
         numbers = graph.add("Where", graph.add("IsNaN", numbers), zero, numbers)

@@ -405,29 +405,30 @@ def _check_settings(run_folder: Path, experiment: Experiment) -> None:
     wanted = json.loads(experiment.model_dump_json())
     if isinstance(begun, dict):
         wanted["used"] = begun.get("used")  # :func:`_check_alike` compares it
-    other = first_difference(begun, wanted)
-    if other is not None:
-        raise SettingsError(
-            f"folder: {run_folder} was begun with something else ({other}); take another folder, or delete it"
-        )
+    _check_same(run_folder, begun, wanted)
 
 
 def _check_seeds_alike(
     folder: Path, begun: Mapping[str, Experiment], planned: Mapping[str, Experiment]
 ) -> None:
     """Raise SettingsError if a cell has begun with other settings and another seed: its seeds are counted as alike."""
-    first: dict[str, tuple[str, Any]] = {}
-    for name, experiment in begun.items():
-        first.setdefault(_cell_of(name), (name, _but_seed(experiment)))
+    first: dict[str, str] = {}  # of each cell, the run whose settings its other seeds must have
+    for name in begun:
+        first.setdefault(_cell_of(name), name)
+    known = {cell: _but_seed(begun[name]) for cell, name in first.items()}
     for name, experiment in planned.items():
-        if (known := first.get(_cell_of(name))) is None:
-            continue
-        other = first_difference(known[1], _but_seed(experiment))
-        if other is not None:
-            raise SettingsError(
-                f"folder: {folder / known[0]} was begun with something else than {name} ({other}); take another "
-                "folder, or delete it"
-            )
+        cell = _cell_of(name)
+        if cell in first:
+            _check_same(folder / first[cell], known[cell], _but_seed(experiment), f" than {name}")
+
+
+def _check_same(run_folder: Path, begun: Any, wanted: Any, than: str = "") -> None:
+    """Raise SettingsError if a run has begun with other settings than wanted."""
+    other = first_difference(begun, wanted)
+    if other is not None:
+        raise SettingsError(
+            f"folder: {run_folder} was begun with something else{than} ({other}); take another folder, or delete it"
+        )
 
 
 def _cell_of(run: str) -> str:

@@ -8,10 +8,19 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from evo import FounderSettings, Genome, GenomeEditor, Phenotype, Role, create_founders, replay
+from evo import (
+    OPERATORS,
+    FounderSettings,
+    Genome,
+    GenomeEditor,
+    Phenotype,
+    Role,
+    create_founders,
+    replay,
+)
 from evo.genome.feature_maps import map_transform
 from evo.operators.free_places import places_in_layers
-from evo.operators.layers import current_layer_sizes, layers_of
+from evo.operators.layers import current_layer_sizes, layer_of_nodes, layers_of
 from evo.operators.operation import OperatorSettings, ProposalContext
 from evo.operators.registry import apply_operation
 from evo.policies.layerwise import (
@@ -402,6 +411,24 @@ def test_after_training_as_many_edges_are_kept_as_before(layers):
             weakest = min(map(abs, edges.values()))
             assert all(abs(w) < weakest for place, w in everything.items() if place not in edges)
     assert np.array_equal(kept.values, trained.values)
+
+
+@pytest.mark.parametrize("code", ["H", "R", "I"])
+def test_edges_of_a_layer_are_kept_wherever_its_nodes_are(code):
+    before = founder(10, candidates=2.0)
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        before, _ = OPERATORS[code](before, rng=rng)
+    layer_of = layer_of_nodes(GenomeEditor(before), SIZES)
+    assert code != "H" or (np.diff(layer_of) < 0).any()
+    trained = before.with_values(rng.normal(size=before.n_stored).astype(np.float32), before.bias)
+    kept = keep_n_active(trained, before, SIZES)
+
+    def of_layers(genome):
+        targets = np.repeat(np.arange(genome.n_nodes), np.diff(genome.indptr))
+        return np.bincount(layer_of[targets[genome.active_mask()]], minlength=len(SIZES)).tolist()
+
+    assert of_layers(kept) == of_layers(before) != of_layers(trained)
 
 
 def test_freezing_forgets_the_candidates():

@@ -51,6 +51,7 @@ PRESETS = [
     "fashion",
     "fashion-small",
     "few-labels",
+    "few-labels-digits",
     "growth-digits",
     "idx",
     "kernels-digits",
