@@ -24,6 +24,7 @@ from experiments.benchmarks.loop import bench_loop, check_loop
 from experiments.benchmarks.maps.bench import bench_maps
 from experiments.benchmarks.maps.bench import plan as plan_maps
 from experiments.benchmarks.mutation import bench_mutation, check_mutation
+from experiments.benchmarks.rewiring import bench_rewiring, check_rewiring
 from experiments.benchmarks.sequences import bench_sequences, check_sequences
 
 
@@ -88,6 +89,12 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         ("neat-python",),
         check_mutation,
         bench_mutation,
+    ),
+    "rewiring": Benchmark(
+        "policies of sparse training, and changed images, beside the training they serve",
+        (),
+        check_rewiring,
+        bench_rewiring,
     ),
     "sequences": Benchmark(
         "evolved recurrent networks beside a GRU of PyTorch: problems of memory",
