@@ -395,17 +395,10 @@ def _check_address(address: str | None, experiments: Collection[Experiment]) -> 
 
 
 def _check_settings(run_folder: Path, experiment: Experiment) -> None:
-    """Raise SettingsError if a run has begun with other settings."""
-    try:
-        begun = json.loads((run_folder / "config.json").read_text("utf-8"))
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{run_folder / 'config.json'}: cannot be read ({error})") from error
-    wanted = json.loads(experiment.model_dump_json())
-    if isinstance(begun, dict):
-        wanted["used"] = begun.get("used")  # :func:`_check_alike` compares it
-    _check_same(run_folder, begun, wanted)
+    """Raise SettingsError if a run has begun with other settings; what it used :func:`_check_alike` compares."""
+    if is_run(run_folder):
+        begun = _settings_of(stored_experiment(run_folder))
+        _check_same(run_folder, begun, _settings_of(experiment))
 
 
 def _check_seeds_alike(
@@ -415,11 +408,12 @@ def _check_seeds_alike(
     first: dict[str, str] = {}  # of each cell, the run whose settings its other seeds must have
     for name in begun:
         first.setdefault(_cell_of(name), name)
-    known = {cell: _but_seed(begun[name]) for cell, name in first.items()}
+    known = {cell: _settings_of(begun[name], "seed", "seeds") for cell, name in first.items()}
     for name, experiment in planned.items():
         cell = _cell_of(name)
         if cell in first:
-            _check_same(folder / first[cell], known[cell], _but_seed(experiment), f" than {name}")
+            wanted = _settings_of(experiment, "seed", "seeds")
+            _check_same(folder / first[cell], known[cell], wanted, f" than {name}")
 
 
 def _check_same(run_folder: Path, begun: Any, wanted: Any, than: str = "") -> None:
@@ -435,9 +429,9 @@ def _cell_of(run: str) -> str:
     return run.rpartition("-seed-")[0]
 
 
-def _but_seed(experiment: Experiment) -> Any:
-    """Return the settings of a run as JSON values, without its seed and what it used."""
-    return json.loads(experiment.model_dump_json(exclude={"seed", "seeds", "used"}))
+def _settings_of(experiment: Experiment, *but: str) -> Any:
+    """Return the settings of a run as JSON values, without some of them and what it used."""
+    return json.loads(experiment.model_dump_json(exclude={"used", *but}))
 
 
 def _one_by_one(cells: Mapping[str, Experiment]) -> Iterator[tuple[str, Experiment]]:

@@ -66,6 +66,7 @@ PRESETS = [
     "sequential-digits",
     "set-digits",
     "set-mnist",
+    "small-maps",
     "sparse-mlp",
     "spirals",
     "time-to-accuracy",

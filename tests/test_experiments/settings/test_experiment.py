@@ -63,6 +63,7 @@ WITH_ARMS = {
     "growth-digits",
     "kernels-digits",
     "mnist-kernels",
+    "small-maps",
     "sparse-mlp",
     "time-to-accuracy",
 }
@@ -438,9 +439,10 @@ def test_an_unknown_preset_is_answered_with_the_known_ones(preset):
     assert message.startswith(f"unknown preset {preset!r}")
     assert (
         "adding-problem, augmented-fashion, cart-pole, delayed-xor, diabetes, digits, digits-random, double-pole, "
-        "example, fashion, fashion-small, few-labels, few-labels-digits, growth-digits, idx, kernels-digits, lenet-fashion, "
-        "lenet-mnist, mackey-glass, mlp-mnist, mnist-kernels, parity, rigl-digits, rigl-mnist, sequential-digits, set-digits, "
-        "set-mnist, sparse-mlp, spirals, time-to-accuracy, xor" in message
+        "example, fashion, fashion-small, few-labels, few-labels-digits, growth-digits, idx, kernels-digits, "
+        "lenet-fashion, lenet-mnist, mackey-glass, mlp-mnist, mnist-kernels, parity, rigl-digits, rigl-mnist, "
+        "sequential-digits, set-digits, set-mnist, small-maps, sparse-mlp, spirals, time-to-accuracy, xor"
+        in message
     )
     assert ".toml" in message
 

@@ -1,6 +1,7 @@
 """Experiments with arms: what a file may say, what is done once, and the comparison over all runs."""
 
 import copy
+import json
 import math
 import shutil
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from older_runs import make_older
 
 from evo.errors import ResultsError, SettingsError
 from experiments import (
@@ -468,6 +470,20 @@ def test_further_seeds_of_an_arm_have_its_settings(finished, tmp_path):
     same = study_of(**DECLARED, seed=2, seeds=1)
     run_study(same, arms=["mlp"], folder=copied, workers=0, figures=False)
     assert (copied / "mlp-seed-2").exists()
+
+
+def test_a_setting_that_is_newer_than_a_run_has_its_default_there(finished, tmp_path):
+    folder = Path(shutil.copytree(finished[0], tmp_path / "runs"))
+    run = folder / "alone-seed-0"
+    make_older(run)
+    settings = json.loads((run / "config.json").read_text("utf-8"))
+    assert settings["training"].pop("l2") == 0.0
+    (run / "config.json").write_text(json.dumps(settings), "utf-8")
+    same = study_of(**DECLARED, seeds=1)
+    run_study(same, arms=["alone"], folder=folder, workers=0, figures=False)
+    other = study_of(**DECLARED, seeds=1, training={"l2": 0.001})
+    with pytest.raises(SettingsError, match=r"training\.l2: 0\.0, now 0\.001"):
+        run_study(other, arms=["alone"], folder=folder, workers=0, figures=False)
 
 
 def test_a_file_is_no_folder(tmp_path):
