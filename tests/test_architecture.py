@@ -96,8 +96,8 @@ MAY_IMPORT = {
     f" {BENCHES}.harness {BENCHES}.peers",
     f"{BENCHES}.dispatch": "evo evo.genome evo.policies evo.evolution evo.executors experiments.datasets"
     f" experiments.progress experiments.settings experiments.studies {BENCHES}.harness {BENCHES}.peers",
-    BENCHES: "evo evo.genome evo.editing evo.operators evo.phenotype evo.storage experiments.analysis experiments.arms"
-    " experiments.settings experiments.statistics experiments.studies"
+    BENCHES: "evo evo.genome evo.editing evo.operators evo.policies evo.phenotype evo.storage experiments.analysis"
+    " experiments.arms experiments.datasets experiments.settings experiments.statistics experiments.studies"
     f" {BENCHES}.harness {BENCHES}.peers {BENCHES}.cnn {BENCHES}.control {BENCHES}.dispatch {BENCHES}.graph"
     f" {BENCHES}.maps",
     "experiments.cli": "evo evo.operators evo.policies evo.storage experiments.progress experiments.settings"

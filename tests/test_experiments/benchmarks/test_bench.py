@@ -323,7 +323,8 @@ def test_without_its_peer_a_bench_says_what_to_install_and_writes_nothing(
     [
         (
             ["cn"],
-            "unknown benchmark 'cn'; known: cnn, control, dispatch, graph, loop, maps, mutation, sequences",
+            "unknown benchmark 'cn'; known: cnn, control, dispatch, graph, loop, maps, mutation, "
+            "rewiring, sequences",
         ),
         (["cnn", "--batch", "3x"], "batch: must be whole numbers between commas; got '3x'"),
     ],
