@@ -8,7 +8,7 @@ changes the size of a map, and with it the kernels of the node; P does so for a 
 makes kernels larger by a ring of taps of weight 0; K drops the outer ring.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -94,8 +94,15 @@ def _threshold_that_keeps(editor: GenomeEditor, given: Parameters) -> float | Fl
     groups = read_groups(given, editor.roles, editor.map_sizes)
     if len(given["keep"]) != len(groups):
         raise ValueError(f"keep must be {len(groups)} numbers; got {len(given['keep'])}")
+    return thresholds_that_keep(editor, groups, given["keep"])
+
+
+def thresholds_that_keep(
+    editor: GenomeEditor, groups: Sequence[NDArray[np.intp]], counts: Sequence[int]
+) -> FloatArray:
+    """Return thresholds, one per node, that keep a number of the highest entries into each group of nodes active."""
     thresholds: FloatArray = np.zeros(editor.n_nodes, editor.dtype)
-    for group, count in zip(groups, given["keep"], strict=True):
+    for group, count in zip(groups, counts, strict=True):
         thresholds[group] = editor.keeping_threshold(count, group)
     return thresholds
 

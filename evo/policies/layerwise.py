@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from evo.editing.editor import GenomeEditor
 from evo.genome.genome import FloatArray, Genome, Role
+from evo.operators.elementary import thresholds_that_keep
 from evo.operators.layers import current_layer_sizes, layer_of_nodes, layers_of
 from evo.operators.operation import Operation, ProposalContext
 from evo.operators.registry import OPERATORS, apply_operation
@@ -166,11 +167,9 @@ def keep_n_active(genome: Genome, before: Genome, layers: Sequence[int]) -> Geno
         editor.set_threshold(editor.keeping_threshold(int(n_active.sum())))
         return editor.freeze()
     layer_of = layer_of_nodes(editor, layers)
-    thresholds: FloatArray = np.zeros(editor.n_nodes, editor.dtype)
-    for layer in range(1, len(layers)):
-        nodes = np.flatnonzero(layer_of == layer)
-        thresholds[nodes] = editor.keeping_threshold(int(n_active[nodes].sum()), nodes)
-    editor.set_threshold(thresholds)
+    groups = [np.flatnonzero(layer_of == layer) for layer in range(1, len(layers))]
+    counts = [int(n_active[nodes].sum()) for nodes in groups]
+    editor.set_threshold(thresholds_that_keep(editor, groups, counts))
     return editor.freeze()
 
 
